@@ -1,0 +1,196 @@
+package domain
+
+import (
+	"time"
+
+	"github.com/counterfoil/counterfoil/services/money"
+)
+
+// Mode keeps test and live apart for ever.
+type Mode string
+
+// The two modes.
+const (
+	Live Mode = "live"
+	Test Mode = "test"
+)
+
+// Merchant is the tenant: a shop.
+type Merchant struct {
+	ID         MerchantID
+	Name       string
+	Place      string // shown under the name, for example "Quay Street, Bristol"
+	Address    string // printed on receipts
+	TimeZone   string // IANA name; pages, CSV and receipts use it
+	Mode       Mode
+	Currencies []money.Currency // the first is the one that forms preselect
+	CreatedAt  time.Time
+}
+
+// Location is the merchant's time zone, UTC when the name is not known here.
+func (m Merchant) Location() *time.Location {
+	if loc, err := time.LoadLocation(m.TimeZone); err == nil {
+		return loc
+	}
+	return time.UTC
+}
+
+// Method is how the card reaches the provider.
+type Method string
+
+// The methods of a telephone sale.
+const (
+	MethodFrame Method = "frame" // typed into the provider's frame on our page, which posts a token
+	MethodPage  Method = "page"  // typed on the provider's own page (REDIRECT)
+	MethodCard  Method = "card"  // a stored card token
+)
+
+// ParseMethod reads a form's value.
+func ParseMethod(s string) (Method, bool) {
+	switch m := Method(s); m {
+	case MethodFrame, MethodPage, MethodCard:
+		return m, true
+	}
+	return "", false
+}
+
+// Label is the method's word on a page.
+func (m Method) Label() string {
+	switch m {
+	case MethodFrame:
+		return "Phone"
+	case MethodPage:
+		return "Phone, provider’s page"
+	case MethodCard:
+		return "Saved card"
+	}
+	return string(m)
+}
+
+// Card is what we may know of a card: never more than its last four digits.
+type Card struct {
+	Brand  string // "Visa"; empty while unknown
+	Last4  string
+	Expiry string // MM/YY
+}
+
+// Known says that there is something to show.
+func (c Card) Known() bool { return c.Last4 != "" }
+
+// Prose is the card in a sentence: "Visa ending 1881".
+func (c Card) Prose() string {
+	switch {
+	case !c.Known():
+		return "Card not known yet"
+	case c.Brand == "":
+		return "Card ending " + c.Last4
+	}
+	return c.Brand + " ending " + c.Last4
+}
+
+// Short is the card in a table: "Visa ·· 1881".
+func (c Card) Short() string {
+	if !c.Known() {
+		return "–"
+	}
+	if c.Brand == "" {
+		return "·· " + c.Last4
+	}
+	return c.Brand + " ·· " + c.Last4
+}
+
+// Payment is what the customer owes or has paid. Its totals are kept by the
+// store in step with its transactions; all are minor units of one currency.
+type Payment struct {
+	ID             PaymentID
+	MerchantID     MerchantID
+	ConnectionID   ConnectionID
+	Reference      string // the serial that staff read out
+	Status         PaymentStatus
+	Method         Method
+	Amount         money.Amount // what was asked for
+	Captured       money.Amount // approved sales
+	Refunded       money.Amount // approved refunds
+	Held           money.Amount // refunds whose outcome is open
+	OrderReference string
+	Email          string
+	Card           Card
+	AuthCode       string
+	Reason         Reason
+	CreatedBy      UserID
+	CreatedByName  string
+	ConnectionName string
+	Provider       string
+	CreatedAt      time.Time
+}
+
+// Refundable is captured minus refunded minus held: pending and unknown
+// refunds count as used. It is never negative, even when the provider
+// approved more than we allowed.
+func (p Payment) Refundable() money.Amount {
+	left, err := p.Captured.Sub(p.Refunded)
+	if err == nil {
+		left, err = left.Sub(p.Held)
+	}
+	if err != nil || left.IsNegative() {
+		return money.Zero(p.Amount.Currency())
+	}
+	return left
+}
+
+// Transaction is one operation on a payment.
+type Transaction struct {
+	ID           TransactionID
+	MerchantID   MerchantID
+	PaymentID    PaymentID
+	ConnectionID ConnectionID
+	Reference    string // our serial
+	Type         TransactionType
+	Status       TransactionStatus
+	Amount       money.Amount
+	Reason       Reason
+	// AttemptRef is what the provider knows this attempt by: a UUID version 4,
+	// sent as merchantTransactionId (seed 003) or transactionReference (seed 004).
+	AttemptRef string
+	// OriginalRef is the provider's own id of the operation that this one
+	// follows up; empty on a sale.
+	OriginalRef  string
+	ProviderRef  string // the provider's own id, empty until it answers
+	ProviderCode string // the provider's code as it came
+	ProviderText string // the provider's words as they came
+	AuthCode     string
+	RedirectURL  string // the provider's page, while a card is to be typed
+	Note         string // why a refund was made
+	CreatedBy    UserID
+	CreatedName  string
+	CreatedAt    time.Time
+	LastSendAt   time.Time // the last moment at which the request can have left
+	Asked        int       // status questions so far
+	LastAskedAt  time.Time
+	NextAskAt    time.Time
+	SettledAt    time.Time
+}
+
+// Connection is a merchant's account at a provider, without its secrets.
+type Connection struct {
+	ID         ConnectionID
+	MerchantID MerchantID
+	Provider   string // "cardflo", "handpoint"
+	Name       string
+	Mode       Mode
+	BaseURL    string
+	// Settings are the connection's public values, by the adapter's names.
+	Settings   map[string]string
+	Currencies []money.Currency // narrowed by the merchant's contract; empty: all that the adapter knows
+	Active     bool
+	CreatedAt  time.Time
+}
+
+// StoredCard is a card token at a provider, without the token itself.
+type StoredCard struct {
+	ID           CardID
+	ConnectionID ConnectionID
+	Card         Card
+	Customer     string
+	CreatedAt    time.Time
+}
