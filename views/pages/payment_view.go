@@ -1,0 +1,110 @@
+package pages
+
+import (
+	"time"
+
+	"github.com/counterfoil/counterfoil/services/domain"
+	"github.com/counterfoil/counterfoil/services/money"
+	"github.com/counterfoil/counterfoil/views/components"
+	"github.com/counterfoil/counterfoil/views/layouts"
+)
+
+// PaymentView is /payments/{id}. PaymentLive is its fragment: the whole of the
+// page below the breadcrumb, answered when HX-Target is "div#payment-live".
+// While Live is true it asks for itself every three seconds with the header
+// X-Background: 1, which must not extend the session.
+type PaymentView struct {
+	Layout  layouts.Model
+	Payment domain.Payment
+	// Transactions are newest first.
+	Transactions []domain.Transaction
+	// Messages are the provider's redacted messages of a transaction, oldest
+	// first.
+	Messages map[domain.TransactionID][]ProviderMessage
+	// Live says that something may still change by itself.
+	Live bool
+	// JustTaken says that the form led here (?new=1): the result is said in full.
+	JustTaken bool
+	// Refund is Possible or why not; likewise Check.
+	Refund domain.Denial
+	Check  domain.Denial
+	// RefundForm is the dialog's form; nil when Refund is not Possible.
+	RefundForm *RefundFormView
+	// FrameURL is the provider's page while a card is to be typed; FrameNow
+	// says that this page's frame-src names its origin, so that the frame may
+	// be shown. The link is always shown.
+	FrameURL string
+	FrameNow bool
+	// GivesUpAt is when a person takes over, per open transaction.
+	GivesUpAt map[domain.TransactionID]time.Time
+	Receipt   components.Receipt
+}
+
+// ProviderMessage is one line of what was said between us and a provider,
+// already redacted.
+type ProviderMessage struct {
+	At   time.Time
+	Text string
+}
+
+// RefundFormView is the form of a refund, posted to /payments/{id}/refunds as
+// _csrf, _key, kind (full or part), amount, reason and note. In the dialog it
+// is sent by htmx: answer a bad form with RefundForm and 422 (409 when the
+// maximum changed), a good one with HX-Redirect to the payment.
+type RefundFormView struct {
+	PaymentID  domain.PaymentID
+	CSRF       string
+	Key        string
+	Refundable money.Amount
+	Held       money.Amount // zero: nothing is held
+	Card       domain.Card
+	// PartRefused is why only the whole can be refunded; empty when a part can.
+	PartRefused string
+	Kind        string // RefundFull or RefundPart; empty means full
+	Amount      string
+	Reason      string // one of RefundReasons' values
+	Note        string
+	Errors      map[string]string
+	FormError   string
+	Dialog      bool // in the dialog: Cancel closes it; otherwise it is a link back
+	// ManyCurrencies is the layout's: a fragment has no layout.
+	ManyCurrencies bool
+}
+
+// The kinds of a refund.
+const (
+	RefundFull = "full"
+	RefundPart = "part"
+)
+
+// RefundReasons are the choices of a refund's reason, by value and label. The
+// label is what is stored and shown.
+var RefundReasons = []components.Option{
+	{Value: "returned", Label: "Item returned"},
+	{Value: "error", Label: "Charged in error"},
+	{Value: "goodwill", Label: "Goodwill"},
+	{Value: "other", Label: "Other"},
+}
+
+// RefundPageView is /payments/{id}/refund, the same form as a page of its own.
+type RefundPageView struct {
+	Layout  layouts.Model
+	Payment domain.Payment
+	Form    RefundFormView
+	Denied  domain.Denial // not Possible: the page says why and has no form
+}
+
+// ReceiptView is /payments/{id}/receipt, both copies, made for printing.
+type ReceiptView struct {
+	Layout    layouts.Model
+	PaymentID domain.PaymentID
+	Receipt   components.Receipt
+	// Note says why there is nothing to print yet; empty when there is.
+	Note string
+}
+
+// ReceiptOf makes the receipt of a payment from its own record. now and loc
+// decide nothing but the way its time is written.
+func ReceiptOf(m layouts.Model, merchant domain.Merchant, p domain.Payment) components.Receipt {
+	return receiptOf(m, merchant, p)
+}

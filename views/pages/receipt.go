@@ -1,0 +1,56 @@
+package pages
+
+import (
+	"strings"
+
+	"github.com/counterfoil/counterfoil/services/domain"
+	"github.com/counterfoil/counterfoil/services/money"
+	"github.com/counterfoil/counterfoil/views/components"
+	"github.com/counterfoil/counterfoil/views/layouts"
+)
+
+func receiptOf(m layouts.Model, merchant domain.Merchant, p domain.Payment) components.Receipt {
+	r := components.Receipt{Merchant: merchant.Name, Test: merchant.Mode == domain.Test, Words: "Card not present"}
+	for line := range strings.SplitSeq(strings.ReplaceAll(merchant.Address, "\r", ""), "\n") {
+		if line = strings.TrimSpace(line); line != "" {
+			r.Address = append(r.Address, line)
+		}
+	}
+	r.Facts = append(r.Facts, components.Line{Label: "Sale", Value: strings.ReplaceAll(m.Zone().Full(p.CreatedAt), ",", "")})
+	if p.Card.Known() {
+		brand := p.Card.Brand
+		if brand == "" {
+			brand = "Card"
+		}
+		r.Facts = append(r.Facts, components.Line{Label: brand, Value: "**** **** **** " + p.Card.Last4})
+	}
+	r.Facts = append(r.Facts, components.Line{Label: "Taken by", Value: p.Method.Label()})
+	if p.AuthCode != "" {
+		r.Facts = append(r.Facts, components.Line{Label: "Auth code", Value: p.AuthCode})
+	}
+	r.Facts = append(r.Facts, components.Line{Label: "Reference", Value: p.Reference})
+	if p.OrderReference != "" {
+		r.Facts = append(r.Facts, components.Line{Label: "Order", Value: p.OrderReference})
+	}
+	total := p.Amount
+	r.Amounts = append(r.Amounts, components.Line{Label: "Amount", Value: m.Money(p.Amount)})
+	if p.Refunded.IsPositive() {
+		r.Amounts = append(r.Amounts, components.Line{Label: "Refunded", Value: m.Money(negative(p.Refunded))})
+		if left, err := p.Captured.Sub(p.Refunded); err == nil {
+			total = left
+		}
+	}
+	r.Total = m.Money(total)
+	r.Outcome = strings.ToUpper(p.Status.Label())
+	return r
+}
+
+// negative writes money that goes back. An amount that has no negative does
+// not occur: totals are never the least 64-bit number.
+func negative(a money.Amount) money.Amount {
+	n, err := a.Neg()
+	if err != nil {
+		return a
+	}
+	return n
+}

@@ -1,0 +1,71 @@
+package pages
+
+import (
+	"github.com/counterfoil/counterfoil/services/domain"
+	"github.com/counterfoil/counterfoil/services/money"
+	"github.com/counterfoil/counterfoil/views/layouts"
+)
+
+// TakePaymentView is /payments/new. With an empty ConnectionID the page only
+// chooses the connection (by links that are GETs); otherwise it is the form of
+// that connection, posted to /payments as _csrf, _key, connection, amount,
+// currency, order_reference, email, method, card, card_token, card_brand,
+// card_last4 and card_expiry. On 422 the values come back in it, never card
+// data.
+type TakePaymentView struct {
+	Layout      layouts.Model
+	Connections []ConnectionChoice
+	// None says why there is no connection to choose, when there is none.
+	None string
+
+	ConnectionID   domain.ConnectionID
+	ConnectionName string
+	ProviderName   string
+	Key            string // idempotency key, minted when the page is rendered
+	Amount         string
+	Currency       money.Currency // the chosen one
+	Currencies     []CurrencyChoice
+	OrderReference string
+	OrderRequired  bool
+	Email          string
+	Method         domain.Method // the chosen one; empty: the first possible
+	Frame          *CardFrame    // nil: this connection has none
+	Page           bool          // the provider's own page is possible
+	Cards          []CardChoice
+	CardsOffered   bool // the connection takes stored cards, even if none is stored
+	// Unavailable says, per method that is not possible, why.
+	Unavailable map[domain.Method]string
+
+	Errors    map[string]string // by field name
+	FormError string            // one sentence for the whole form
+}
+
+// ConnectionChoice is one connection to take the payment through.
+type ConnectionChoice struct {
+	ID       domain.ConnectionID
+	Name     string
+	Provider string
+	How      string // "Card by phone, saved cards"
+	Reason   string // why it cannot be used now; empty when it can
+}
+
+// CurrencyChoice is a currency of the connection, with the most that may be
+// charged at once; a zero Limit means that none is set.
+type CurrencyChoice struct {
+	Currency money.Currency
+	Limit    money.Amount
+}
+
+// CardFrame is the provider's frame that posts a token back.
+type CardFrame struct {
+	URL    string
+	Origin string // scheme://host:port, exactly; the page's frame-src names it too
+}
+
+// CardChoice is one stored card.
+type CardChoice struct {
+	Card   domain.StoredCard
+	Chosen bool
+	Note   string // "expires this month"
+	Reason string // why it cannot be used; empty when it can
+}
