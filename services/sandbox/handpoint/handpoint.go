@@ -1,0 +1,242 @@
+// Package handpoint emulates the Handpoint Cloud API, as far as telephone sales
+// need it: /moto/*, /devices and the transaction status.
+//
+// It exists so that an adapter can be tested, and the product shown, against a
+// server that keeps state and refuses what the real one refuses. It is written
+// from the provider's document and imports services/sandbox/kit only; sharing a
+// wire type with the adapter would let one misreading pass on both sides.
+package handpoint
+
+import (
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/counterfoil/counterfoil/services/sandbox/kit"
+)
+
+// Name is the emulator's name in the control API.
+const Name = "handpoint"
+
+// BasePath is where both hosts of the real service (cloud and transactions)
+// are mounted; an adapter's base URL is the sandbox's address plus BasePath.
+const BasePath = "/handpoint"
+
+// Published keys of the default configuration.
+const (
+	SandboxKey      = "hp-sandbox-key"
+	OtherSandboxKey = "hp-sandbox-other-key"
+)
+
+// Published card tokens of the default configuration. A token decides how a
+// sale ends; see DefaultCards.
+const (
+	TokenVisa              = "hp_tok_visa_0936"
+	TokenMastercard        = "hp_tok_mastercard_4444"
+	TokenAmex              = "hp_tok_amex_0005"
+	TokenDocumentSample    = "665630867"
+	TokenInsufficientFunds = "hp_tok_visa_insufficient_funds_9995"
+	TokenDoNotHonour       = "hp_tok_mastercard_do_not_honour_0002"
+	TokenExpired           = "hp_tok_visa_expired_0069"
+	TokenStolen            = "hp_tok_visa_stolen_9979"
+	TokenCVVRequired       = "hp_tok_visa_cvv_required_0101"
+)
+
+// inDoubt is how long a reference may stay without a final state (seed 004,
+// section /transactions/{transactionReference}/status).
+const inDoubt = 90 * time.Second
+
+// reversalWindow is how long a MOTO operation can be reversed (public document
+// of the provider: 24 hours or until the daily batch).
+const reversalWindow = 24 * time.Hour
+
+// Config is the emulator's fixed data. The zero value means DefaultConfig.
+type Config struct {
+	Merchants []Merchant
+	Cards     []Card
+	// Currencies are the accepted currencies; all have two decimals, since
+	// the document gives no rule for the others.
+	Currencies []string
+}
+
+// Merchant is an account with its key.
+type Merchant struct {
+	APIKey  string
+	ID      string
+	Devices []Device
+}
+
+// Device is a terminal as GET /devices lists it.
+type Device struct {
+	Serial string
+	Type   string
+	SSK    string
+}
+
+// Card is a stored card that a token stands for.
+type Card struct {
+	Token  string
+	Scheme string
+	Last4  string
+	// ExpiryMMYY is four digits.
+	ExpiryMMYY string
+	// IssuerCode is how a sale with this card ends: "00" approves.
+	IssuerCode string
+	// GatewayCode, when set, is a business error of the gateway in place of an
+	// answer of the issuer.
+	GatewayCode string
+}
+
+// DefaultCards are the published tokens.
+func DefaultCards() []Card {
+	return []Card{
+		{Token: TokenVisa, Scheme: "VISA", Last4: "0936", ExpiryMMYY: "1030", IssuerCode: "00"},
+		{Token: TokenMastercard, Scheme: "MASTERCARD", Last4: "4444", ExpiryMMYY: "1230", IssuerCode: "00"},
+		{Token: TokenAmex, Scheme: "AMEX", Last4: "0005", ExpiryMMYY: "0631", IssuerCode: "00"},
+		{Token: TokenDocumentSample, Scheme: "VISA", Last4: "3555", ExpiryMMYY: "0930", IssuerCode: "00"},
+		{Token: TokenInsufficientFunds, Scheme: "VISA", Last4: "9995", ExpiryMMYY: "0330", IssuerCode: "51"},
+		{Token: TokenDoNotHonour, Scheme: "MASTERCARD", Last4: "0002", ExpiryMMYY: "0430", IssuerCode: "05"},
+		{Token: TokenExpired, Scheme: "VISA", Last4: "0069", ExpiryMMYY: "0124", IssuerCode: "54"},
+		{Token: TokenStolen, Scheme: "VISA", Last4: "9979", ExpiryMMYY: "0530", IssuerCode: "43"},
+		{Token: TokenCVVRequired, Scheme: "VISA", Last4: "0101", ExpiryMMYY: "0730", GatewayCode: "3107"},
+	}
+}
+
+// DefaultConfig is what the sandbox publishes: two merchants, each with a
+// terminal and the virtual terminal, and the cards of DefaultCards.
+func DefaultConfig() Config {
+	return Config{
+		Merchants: []Merchant{
+			{APIKey: SandboxKey, ID: "sandboxmerchant", Devices: []Device{
+				{Serial: "1850025030", Type: "PAXA920PRO", SSK: "SANDBOX-SSK-1850025030"},
+				{Serial: "9000000001", Type: "VT", SSK: "SANDBOX-SSK-9000000001"},
+			}},
+			{APIKey: OtherSandboxKey, ID: "othermerchant", Devices: []Device{
+				{Serial: "9000000002", Type: "VT", SSK: "SANDBOX-SSK-9000000002"},
+			}},
+		},
+		Cards:      DefaultCards(),
+		Currencies: []string{"AUD", "CAD", "CHF", "CZK", "DKK", "EUR", "GBP", "NOK", "NZD", "PLN", "SEK", "USD", "ZAR"},
+	}
+}
+
+// Server is one emulator with its ledger in memory.
+type Server struct {
+	kit        *kit.Kit
+	merchants  map[string]Merchant
+	cards      map[string]Card
+	currencies map[string]bool
+	handler    http.Handler
+
+	mu      sync.Mutex
+	records []*record
+}
+
+var _ kit.Emulator = (*Server)(nil)
+
+// New returns an emulator. A nil kit means a new one on the system clock.
+func New(cfg Config, k *kit.Kit) *Server {
+	def := DefaultConfig()
+	if cfg.Merchants == nil {
+		cfg.Merchants = def.Merchants
+	}
+	if cfg.Cards == nil {
+		cfg.Cards = def.Cards
+	}
+	if cfg.Currencies == nil {
+		cfg.Currencies = def.Currencies
+	}
+	if k == nil {
+		k = kit.New(nil)
+	}
+	s := &Server{kit: k, merchants: map[string]Merchant{}, cards: map[string]Card{}, currencies: map[string]bool{}}
+	for _, m := range cfg.Merchants {
+		s.merchants[m.APIKey] = m
+	}
+	for _, c := range cfg.Cards {
+		s.cards[c.Token] = c
+	}
+	for _, c := range cfg.Currencies {
+		s.currencies[c] = true
+	}
+	s.handler = k.Serve(s.routes(), func(status int) []byte { return encode(errorEnvelope(status, http.StatusText(status))) })
+	return s
+}
+
+// Handler serves the absolute paths below BasePath.
+func (s *Server) Handler() http.Handler { return s.handler }
+
+// Kit returns the emulator's controls.
+func (s *Server) Kit() *kit.Kit { return s.kit }
+
+// Reset empties the ledger and resets the kit.
+func (s *Server) Reset() {
+	s.kit.Reset()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.records = nil
+}
+
+// State returns the ledger, oldest first.
+func (s *Server) State() kit.State {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.kit.Clock.Now()
+	charges := make([]kit.Charge, 0, len(s.records))
+	for _, r := range s.records {
+		charges = append(charges, kit.Charge{
+			Reference: r.reference, ID: r.guid, OriginalID: r.originalGUID, Kind: r.kind,
+			AmountMinor: r.approvedMinor, Currency: r.currency, Status: s.finStatus(r, now),
+			Approved: r.approved(now), Card: r.card.masked(), At: r.at,
+		})
+	}
+	return kit.NewState(charges)
+}
+
+func (s *Server) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET "+BasePath+"/devices", s.authenticated(s.devices))
+	mux.Handle("POST "+BasePath+"/moto/sale", s.authenticated(s.sale))
+	mux.Handle("POST "+BasePath+"/moto/refund", s.authenticated(s.refund))
+	mux.Handle("POST "+BasePath+"/moto/reversal", s.authenticated(s.reversal))
+	mux.Handle("GET "+BasePath+"/transactions/{reference}/status", s.authenticated(s.status))
+	mux.Handle("GET "+BasePath+"/transactions/{reference}/status/{selector}", s.authenticated(s.statusSelected))
+	// LoopBack answers a wrong method like a wrong path.
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, pattern := mux.Handler(r); pattern == "" {
+			writeError(w, errorEnvelope(http.StatusNotFound, fmt.Sprintf("Endpoint %q not found.", r.Method+" "+r.URL.Path)))
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
+}
+
+type authenticatedHandler func(w http.ResponseWriter, r *http.Request, m Merchant)
+
+// authenticated checks the key first, as a gateway does: a missing and an
+// unknown key are both 403 (seed 004; for a missing key ASSUMPTION).
+func (s *Server) authenticated(next authenticatedHandler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		m, ok := s.merchants[r.Header.Get("ApiKeyCloud")]
+		if !ok {
+			writeError(w, errorEnvelope(http.StatusForbidden, "Forbidden"))
+			return
+		}
+		next(w, r, m)
+	})
+}
+
+func (s *Server) devices(w http.ResponseWriter, _ *http.Request, m Merchant) {
+	type device struct {
+		MerchantID   string `json:"merchant_id_alpha"`
+		SerialNumber string `json:"serial_number"`
+		SSK          string `json:"ssk"`
+		TerminalType string `json:"terminal_type"`
+	}
+	out := make([]device, 0, len(m.Devices))
+	for _, d := range m.Devices {
+		out = append(out, device{MerchantID: m.ID, SerialNumber: d.Serial, SSK: d.SSK, TerminalType: d.Type})
+	}
+	writeJSON(w, http.StatusOK, out)
+}
