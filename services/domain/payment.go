@@ -166,6 +166,7 @@ type Transaction struct {
 	CreatedAt    time.Time
 	LastSendAt   time.Time // the last moment at which the request can have left
 	Asked        int       // status questions so far
+	Absent       int       // "not known" answers after the provider's window
 	LastAskedAt  time.Time
 	NextAskAt    time.Time
 	SettledAt    time.Time

@@ -1,0 +1,86 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// AuditBreak is the first row of a chain that is not as it was written.
+type AuditBreak struct {
+	Seq int64
+	Why string
+}
+
+// AuditRow is one row of the chain as it stands.
+type AuditRow struct {
+	Seq        int64
+	At         time.Time
+	ActorName  string
+	Action     string
+	ObjectType string
+	ObjectID   string
+	Result     string
+	RequestID  string
+}
+
+// VerifyAudit walks the merchant's chain and names the first row that was
+// edited, removed or put in another order; nil when it is whole. That the tail
+// was cut is seen against the head, which the application cannot write.
+func (t *Tx) VerifyAudit(ctx context.Context) (*AuditBreak, int64, error) {
+	rows, err := t.q.QueryContext(ctx, `select a.seq, a.hash = audit_hash(a) as whole,
+			a.prev_hash = coalesce(lag(a.hash) over (order by a.seq), ''::bytea) as linked,
+			a.seq = coalesce(lag(a.seq) over (order by a.seq), 0) + 1 as next
+		from audit_log a where a.merchant_id = $1 order by a.seq`, t.m)
+	if err != nil {
+		return nil, 0, dbError("verify audit", err)
+	}
+	defer rows.Close()
+	var n int64
+	for rows.Next() {
+		var whole, linked, next bool
+		var seq int64
+		if err := rows.Scan(&seq, &whole, &linked, &next); err != nil {
+			return nil, n, dbError("verify audit", err)
+		}
+		switch {
+		case !next:
+			return &AuditBreak{Seq: n + 1, Why: "missing"}, n, nil
+		case !whole:
+			return &AuditBreak{Seq: seq, Why: "changed"}, n, nil
+		case !linked:
+			return &AuditBreak{Seq: seq, Why: "does not follow the row before it"}, n, nil
+		}
+		n = seq
+	}
+	if err := rows.Err(); err != nil {
+		return nil, n, dbError("verify audit", err)
+	}
+	var head int64
+	if err := t.q.QueryRowxContext(ctx, `select coalesce((select seq from audit_heads where merchant_id = $1), 0)`, t.m).Scan(&head); err != nil {
+		return nil, n, dbError("verify audit", err)
+	}
+	if head != n {
+		return &AuditBreak{Seq: n + 1, Why: fmt.Sprintf("missing: the head stands at %d", head)}, n, nil
+	}
+	return nil, n, nil
+}
+
+// AuditOf lists an object's newest audit rows, at most limit.
+func (t *Tx) AuditOf(ctx context.Context, objectType, objectID string, limit int) ([]AuditRow, error) {
+	rows, err := t.q.QueryContext(ctx, `select seq, at, actor_name, action, object_type, object_id, result, request_id from audit_log
+		where merchant_id = $1 and object_type = $2 and object_id = $3 order by seq desc limit $4`, t.m, objectType, objectID, limit)
+	if err != nil {
+		return nil, dbError("audit of object", err)
+	}
+	defer rows.Close()
+	var out []AuditRow
+	for rows.Next() {
+		var a AuditRow
+		if err := rows.Scan(&a.Seq, &a.At, &a.ActorName, &a.Action, &a.ObjectType, &a.ObjectID, &a.Result, &a.RequestID); err != nil {
+			return nil, dbError("audit of object", err)
+		}
+		out = append(out, a)
+	}
+	return out, dbError("audit of object", rows.Err())
+}

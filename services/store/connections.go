@@ -1,0 +1,179 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/lib/pq"
+
+	"github.com/counterfoil/counterfoil/services/domain"
+	"github.com/counterfoil/counterfoil/services/money"
+)
+
+const connectionColumns = `id, provider, name, mode, base_url, settings, currencies, active, created_at`
+
+func (t *Tx) scanConnection(row interface{ Scan(...any) error }) (domain.Connection, error) {
+	c := domain.Connection{MerchantID: t.m}
+	var settings []byte
+	var currencies pq.StringArray
+	if err := row.Scan(&c.ID, &c.Provider, &c.Name, &c.Mode, &c.BaseURL, &settings, &currencies, &c.Active, &c.CreatedAt); err != nil {
+		return c, err
+	}
+	if err := json.Unmarshal(settings, &c.Settings); err != nil {
+		return c, fmt.Errorf("settings of connection %s: %w", c.ID, err)
+	}
+	var err error
+	c.Currencies, err = parseCurrencies(currencies)
+	return c, err
+}
+
+func parseCurrencies(codes []string) ([]money.Currency, error) {
+	var out []money.Currency
+	for _, code := range codes {
+		c, err := money.ParseCurrency(code)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, c)
+	}
+	return out, nil
+}
+
+func currencyCodes(cs []money.Currency) pq.StringArray {
+	out := pq.StringArray{}
+	for _, c := range cs {
+		out = append(out, c.Code())
+	}
+	return out
+}
+
+// InsertConnection adds a connection; its secrets follow with PutSecret.
+func (t *Tx) InsertConnection(ctx context.Context, c domain.Connection) error {
+	settings := c.Settings
+	if settings == nil {
+		settings = map[string]string{}
+	}
+	raw, err := json.Marshal(settings)
+	if err != nil {
+		return fmt.Errorf("store: settings: %w", err)
+	}
+	_, err = t.q.ExecContext(ctx, `insert into connections (merchant_id, id, provider, name, mode, base_url, settings, currencies, active, created_at)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+		t.m, c.ID, c.Provider, c.Name, c.Mode, c.BaseURL, string(raw), currencyCodes(c.Currencies), c.Active, c.CreatedAt)
+	return dbError("insert connection", err)
+}
+
+// Connections lists the merchant's connections, oldest first. There are few.
+func (t *Tx) Connections(ctx context.Context) ([]domain.Connection, error) {
+	rows, err := t.q.QueryContext(ctx, `select `+connectionColumns+` from connections where merchant_id = $1 order by created_at, id`, t.m)
+	if err != nil {
+		return nil, dbError("list connections", err)
+	}
+	defer rows.Close()
+	var out []domain.Connection
+	for rows.Next() {
+		c, err := t.scanConnection(rows)
+		if err != nil {
+			return nil, dbError("list connections", err)
+		}
+		out = append(out, c)
+	}
+	return out, dbError("list connections", rows.Err())
+}
+
+// Connection reads one connection; NotFound when the merchant has none of that id.
+func (t *Tx) Connection(ctx context.Context, id domain.ConnectionID) (domain.Connection, error) {
+	c, err := t.scanConnection(t.q.QueryRowxContext(ctx, `select `+connectionColumns+` from connections where merchant_id = $1 and id = $2`, t.m, id))
+	if errors.Is(err, sql.ErrNoRows) {
+		return c, domain.Errorf(domain.NotFound, "There is no connection with that id.")
+	}
+	return c, dbError("get connection", err)
+}
+
+// PutSecret stores a sealed credential, replacing an earlier one. last4 is what
+// pages may show of it.
+func (t *Tx) PutSecret(ctx context.Context, id domain.ConnectionID, field string, sealed []byte, last4 string, at time.Time) error {
+	_, err := t.q.ExecContext(ctx, `insert into connection_secrets (merchant_id, connection_id, field, sealed, last4, set_at) values ($1, $2, $3, $4, $5, $6)
+		on conflict (merchant_id, connection_id, field) do update set sealed = excluded.sealed, last4 = excluded.last4, set_at = excluded.set_at`,
+		t.m, id, field, sealed, last4, at)
+	return dbError("put secret", err)
+}
+
+// Secrets reads a connection's sealed credentials by field.
+func (t *Tx) Secrets(ctx context.Context, id domain.ConnectionID) (map[string][]byte, error) {
+	rows, err := t.q.QueryContext(ctx, `select field, sealed from connection_secrets where merchant_id = $1 and connection_id = $2`, t.m, id)
+	if err != nil {
+		return nil, dbError("secrets", err)
+	}
+	defer rows.Close()
+	out := map[string][]byte{}
+	for rows.Next() {
+		var field string
+		var sealed []byte
+		if err := rows.Scan(&field, &sealed); err != nil {
+			return nil, dbError("secrets", err)
+		}
+		out[field] = sealed
+	}
+	return out, dbError("secrets", rows.Err())
+}
+
+// InsertCard stores a card token, sealed, with what may be shown of the card.
+func (t *Tx) InsertCard(ctx context.Context, c domain.StoredCard, sealed []byte) error {
+	_, err := t.q.ExecContext(ctx, `insert into cards (merchant_id, id, connection_id, token_sealed, brand, last4, expiry, customer, created_at)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`, t.m, c.ID, c.ConnectionID, sealed, c.Card.Brand, c.Card.Last4, c.Card.Expiry, c.Customer, c.CreatedAt)
+	return dbError("insert card", err)
+}
+
+// Cards lists a connection's newest stored cards, at most limit of them.
+func (t *Tx) Cards(ctx context.Context, connection domain.ConnectionID, limit int) ([]domain.StoredCard, error) {
+	rows, err := t.q.QueryContext(ctx, `select id, connection_id, brand, last4, expiry, customer, created_at from cards
+		where merchant_id = $1 and connection_id = $2 order by created_at desc, id desc limit $3`, t.m, connection, limit)
+	if err != nil {
+		return nil, dbError("list cards", err)
+	}
+	defer rows.Close()
+	var out []domain.StoredCard
+	for rows.Next() {
+		var c domain.StoredCard
+		if err := rows.Scan(&c.ID, &c.ConnectionID, &c.Card.Brand, &c.Card.Last4, &c.Card.Expiry, &c.Customer, &c.CreatedAt); err != nil {
+			return nil, dbError("list cards", err)
+		}
+		out = append(out, c)
+	}
+	return out, dbError("list cards", rows.Err())
+}
+
+// Card reads one stored card and its sealed token; NotFound when the merchant
+// has none of that id at that connection.
+func (t *Tx) Card(ctx context.Context, connection domain.ConnectionID, id domain.CardID) (domain.StoredCard, []byte, error) {
+	var c domain.StoredCard
+	var sealed []byte
+	err := t.q.QueryRowxContext(ctx, `select id, connection_id, brand, last4, expiry, customer, created_at, token_sealed from cards
+		where merchant_id = $1 and id = $2 and connection_id = $3`, t.m, id, connection).
+		Scan(&c.ID, &c.ConnectionID, &c.Card.Brand, &c.Card.Last4, &c.Card.Expiry, &c.Customer, &c.CreatedAt, &sealed)
+	if errors.Is(err, sql.ErrNoRows) {
+		return c, nil, domain.Errorf(domain.NotFound, "There is no stored card with that id.")
+	}
+	return c, sealed, dbError("get card", err)
+}
+
+// Merchant reads the merchant of this unit of work.
+func (t *Tx) MerchantRow(ctx context.Context) (domain.Merchant, error) {
+	m := domain.Merchant{}
+	var currencies pq.StringArray
+	err := t.q.QueryRowxContext(ctx, `select id, name, place, address, time_zone, mode, currencies, created_at from merchants where id = $1`, t.m).
+		Scan(&m.ID, &m.Name, &m.Place, &m.Address, &m.TimeZone, &m.Mode, &currencies, &m.CreatedAt)
+	if errors.Is(err, sql.ErrNoRows) {
+		return m, domain.Errorf(domain.NotFound, "There is no such merchant.")
+	}
+	if err != nil {
+		return m, dbError("get merchant", err)
+	}
+	m.Currencies, err = parseCurrencies(currencies)
+	return m, err
+}

@@ -1,0 +1,252 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/counterfoil/counterfoil/services/domain"
+	"github.com/counterfoil/counterfoil/services/money"
+)
+
+// conditions collects the WHERE clause of a list. Texts come from this file
+// alone; what people type is always a parameter.
+type conditions struct {
+	sql  []string
+	args []any
+}
+
+func (c *conditions) add(format string, args ...any) {
+	marks := make([]any, len(args))
+	for i, a := range args {
+		c.args = append(c.args, a)
+		marks[i] = fmt.Sprintf("$%d", len(c.args))
+	}
+	c.sql = append(c.sql, fmt.Sprintf(format, marks...))
+}
+
+func paymentConditions(m domain.MerchantID, f domain.PaymentFilter) *conditions {
+	c := &conditions{}
+	c.add("p.merchant_id = %s", m)
+	if f.Status != "" {
+		c.add("p.status = %s", f.Status)
+	}
+	if f.Type == domain.Refund {
+		c.add("(p.refunded_minor > 0 or p.held_minor > 0)")
+	}
+	if f.Method != "" {
+		c.add("p.method = %s", f.Method)
+	}
+	if !f.Connection.IsZero() {
+		c.add("p.connection_id = %s", f.Connection)
+	}
+	if !f.Currency.IsZero() {
+		c.add("p.currency = %s", f.Currency.Code())
+	}
+	if f.MinMinor > 0 {
+		c.add("p.amount_minor >= %s", f.MinMinor)
+	}
+	if f.MaxMinor > 0 {
+		c.add("p.amount_minor <= %s", f.MaxMinor)
+	}
+	if !f.From.IsZero() {
+		c.add("p.created_at >= %s", f.From)
+	}
+	if !f.To.IsZero() {
+		c.add("p.created_at < %s", f.To)
+	}
+	if q := strings.TrimSpace(f.Query); q != "" {
+		any := &conditions{args: c.args}
+		if ref, ok := domain.CanonicalReference(q); ok {
+			any.add("p.reference = %s", ref)
+		}
+		if len(q) == 4 && strings.Trim(q, "0123456789") == "" {
+			any.add("p.card_last4 = %s", q)
+		}
+		for _, a := range f.QueryAmounts {
+			any.add("(p.amount_minor = %s and p.currency = %s)", a.Minor(), a.Currency().Code())
+		}
+		any.add("lower(p.order_reference) like %s", likePrefix(q))
+		c.args = any.args
+		c.sql = append(c.sql, "("+strings.Join(any.sql, " or ")+")")
+	}
+	return c
+}
+
+// likePrefix is the pattern for "begins with q", with the wildcards that people
+// type taken literally.
+func likePrefix(q string) string {
+	return strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(strings.ToLower(q)) + "%"
+}
+
+// ListPayments reads one page, newest first, by keyset: its cost does not grow
+// with the number of rows before it. It sends one statement.
+func (t *Tx) ListPayments(ctx context.Context, f domain.PaymentFilter) (domain.PaymentPage, error) {
+	limit := f.Limit
+	if limit <= 0 {
+		limit = domain.DefaultPage
+	}
+	limit = min(limit, domain.MaxPage)
+	c := paymentConditions(t.m, f)
+	newer := f.After.Newer
+	order := "p.created_at desc, p.id desc"
+	if !f.After.IsZero() {
+		if newer {
+			c.add("(p.created_at, p.id) > (%s, %s)", f.After.At, f.After.ID)
+			order = "p.created_at, p.id"
+		} else {
+			c.add("(p.created_at, p.id) < (%s, %s)", f.After.At, f.After.ID)
+		}
+	}
+	ps, err := t.selectPayments(ctx, c, order, limit+1)
+	if err != nil {
+		return domain.PaymentPage{}, err
+	}
+	more := len(ps) > limit
+	if more {
+		ps = ps[:limit]
+	}
+	if newer {
+		for i, j := 0, len(ps)-1; i < j; i, j = i+1, j-1 {
+			ps[i], ps[j] = ps[j], ps[i]
+		}
+	}
+	page := domain.PaymentPage{Payments: ps}
+	if len(ps) == 0 {
+		return page, nil
+	}
+	first, last := ps[0], ps[len(ps)-1]
+	if newer && more || !newer && !f.After.IsZero() {
+		page.Newer = domain.Cursor{At: first.CreatedAt, ID: first.ID.UUID, Newer: true}
+	}
+	if !newer && more || newer {
+		page.Older = domain.Cursor{At: last.CreatedAt, ID: last.ID.UUID}
+	}
+	return page, nil
+}
+
+func (t *Tx) selectPayments(ctx context.Context, c *conditions, order string, limit int) ([]domain.Payment, error) {
+	rows, err := t.q.QueryContext(ctx, `select `+paymentColumns+` from payments p where `+strings.Join(c.sql, " and ")+
+		` order by `+order+fmt.Sprintf(` limit %d`, limit), c.args...)
+	if err != nil {
+		return nil, dbError("list payments", err)
+	}
+	defer rows.Close()
+	out := make([]domain.Payment, 0, min(limit, 256))
+	seen := currencyCache{}
+	for rows.Next() {
+		p, err := scanPayment(rows, t.m, seen)
+		if err != nil {
+			return nil, dbError("list payments", err)
+		}
+		out = append(out, p)
+	}
+	return out, dbError("list payments", rows.Err())
+}
+
+// exportPage is how many rows an export reads in one short transaction.
+const exportPage = 5000
+
+// ExportPayments hands the filter's payments to yield, newest first, in keyset
+// pages of 5,000, each in its own short read-only transaction on a pool of its
+// own. One export too many is TooMany. An error of yield stops it.
+func (s *Store) ExportPayments(ctx context.Context, m domain.MerchantID, f domain.PaymentFilter, yield func([]domain.Payment) error) error {
+	select {
+	case s.exportSlots <- struct{}{}:
+		defer func() { <-s.exportSlots }()
+	default:
+		return domain.Errorf(domain.TooMany, "Other downloads are running. Try again in a minute.")
+	}
+	f.After = domain.Cursor{}
+	for {
+		var page []domain.Payment
+		err := s.readOn(ctx, s.exports, m, func(t *Tx) error {
+			c := paymentConditions(m, f)
+			if !f.After.IsZero() {
+				c.add("(p.created_at, p.id) < (%s, %s)", f.After.At, f.After.ID)
+			}
+			var err error
+			page, err = t.selectPayments(ctx, c, "p.created_at desc, p.id desc", exportPage)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if err := yield(page); err != nil {
+			return err
+		}
+		if len(page) < exportPage {
+			return nil
+		}
+		last := page[len(page)-1]
+		f.After = domain.Cursor{At: last.CreatedAt, ID: last.ID.UUID}
+	}
+}
+
+// Totals adds up the payments created in [from, to) per currency, in one
+// statement.
+func (t *Tx) Totals(ctx context.Context, from, to time.Time) ([]domain.DayTotals, error) {
+	rows, err := t.q.QueryContext(ctx, `select p.currency,
+			count(*) filter (where p.captured_minor > 0),
+			count(*) filter (where p.status in ('declined', 'not_charged')),
+			count(*) filter (where p.status in ('processing', 'unknown', 'needs_person')),
+			coalesce(sum(p.captured_minor), 0)::bigint, coalesce(sum(p.refunded_minor), 0)::bigint, coalesce(sum(p.held_minor), 0)::bigint
+		from payments p where p.merchant_id = $1 and p.created_at >= $2 and p.created_at < $3 group by p.currency order by p.currency`, t.m, from, to)
+	if err != nil {
+		return nil, dbError("totals", err)
+	}
+	defer rows.Close()
+	var out []domain.DayTotals
+	for rows.Next() {
+		var d domain.DayTotals
+		var code string
+		var captured, refunded, held int64
+		if err := rows.Scan(&code, &d.Approved, &d.Declined, &d.Open, &captured, &refunded, &held); err != nil {
+			return nil, dbError("totals", err)
+		}
+		if d.Currency, err = money.ParseCurrency(code); err != nil {
+			return nil, dbError("totals", err)
+		}
+		d.Captured, d.Refunded, d.Held = money.FromMinor(captured, d.Currency), money.FromMinor(refunded, d.Currency), money.FromMinor(held, d.Currency)
+		out = append(out, d)
+	}
+	return out, dbError("totals", rows.Err())
+}
+
+// CountUncertain counts payments whose outcome is unknown or needs a person, at
+// most limit of them: the navigation's counter never costs more than that.
+func (t *Tx) CountUncertain(ctx context.Context, limit int) (int, error) {
+	var n int
+	err := t.q.QueryRowxContext(ctx, `select count(*) from (select 1 from payments p where p.merchant_id = $1
+		and p.status in ('unknown', 'needs_person') limit $2) few`, t.m, limit).Scan(&n)
+	return n, dbError("count uncertain", err)
+}
+
+// MerchantIDs lists every merchant after the given one, for sweeps that walk
+// the merchants one tenant transaction at a time.
+func (s *Store) MerchantIDs(ctx context.Context, after domain.MerchantID, limit int) ([]domain.MerchantID, error) {
+	rows, err := s.db.QueryContext(ctx, `select id from merchants where id > $1 order by id limit $2`, uuid.UUID(after.UUID), limit)
+	if err != nil {
+		return nil, dbError("list merchants", err)
+	}
+	defer rows.Close()
+	var out []domain.MerchantID
+	for rows.Next() {
+		var id domain.MerchantID
+		if err := rows.Scan(&id); err != nil {
+			return nil, dbError("list merchants", err)
+		}
+		out = append(out, id)
+	}
+	return out, dbError("list merchants", rows.Err())
+}
+
+// InsertMerchant adds a tenant.
+func (s *Store) InsertMerchant(ctx context.Context, m domain.Merchant) error {
+	_, err := s.db.ExecContext(ctx, `insert into merchants (id, name, place, address, time_zone, mode, currencies, created_at) values ($1, $2, $3, $4, $5, $6, $7, $8)`,
+		m.ID, m.Name, m.Place, m.Address, m.TimeZone, m.Mode, currencyCodes(m.Currencies), m.CreatedAt)
+	return dbError("insert merchant", err)
+}

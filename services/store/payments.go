@@ -1,0 +1,365 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/lib/pq"
+
+	"github.com/counterfoil/counterfoil/services/domain"
+	"github.com/counterfoil/counterfoil/services/money"
+)
+
+// KeyClaim is what an idempotency key stands for.
+type KeyClaim struct {
+	PaymentID     domain.PaymentID
+	TransactionID domain.TransactionID
+}
+
+// ClaimKey ties a form's key to what is about to be written. fresh is true for
+// the first claim. A second claim waits for the first to commit, then gets the
+// first one's ids; with another request it is a Duplicate error.
+func (t *Tx) ClaimKey(ctx context.Context, key string, requestHash []byte, c KeyClaim, at time.Time) (first KeyClaim, fresh bool, err error) {
+	res, err := t.q.ExecContext(ctx, `insert into idempotency_keys (merchant_id, key, request_hash, payment_id, transaction_id, created_at)
+		values ($1, $2, $3, $4, $5, $6) on conflict do nothing`, t.m, key, requestHash, c.PaymentID, c.TransactionID, at)
+	if err != nil {
+		return first, false, dbError("claim key", err)
+	}
+	if n, err := res.RowsAffected(); err != nil || n == 1 {
+		return c, true, dbError("claim key", err)
+	}
+	var hash []byte
+	err = t.q.QueryRowxContext(ctx, `select request_hash, payment_id, transaction_id from idempotency_keys where merchant_id = $1 and key = $2`, t.m, key).
+		Scan(&hash, &first.PaymentID, &first.TransactionID)
+	if err != nil {
+		return first, false, dbError("claim key", err)
+	}
+	if !bytes.Equal(hash, requestHash) {
+		return first, false, domain.Errorf(domain.Duplicate, "This form was already used for something else. Nothing more was done. Open a new form.")
+	}
+	return first, false, nil
+}
+
+const paymentColumns = `p.id, p.connection_id, p.reference, p.status, p.method, p.currency, p.amount_minor, p.captured_minor, p.refunded_minor, p.held_minor,
+	p.order_reference, p.email, p.card_brand, p.card_last4, p.card_expiry, p.auth_code, p.reason, p.created_by, p.created_by_name, p.created_at`
+
+// currencyCache spares the parse of a three-letter code per row.
+type currencyCache map[string]money.Currency
+
+func (c currencyCache) get(code string) (money.Currency, error) {
+	if cur, ok := c[code]; ok {
+		return cur, nil
+	}
+	cur, err := money.ParseCurrency(code)
+	if err == nil {
+		c[code] = cur
+	}
+	return cur, err
+}
+
+func scanPayment(row interface{ Scan(...any) error }, m domain.MerchantID, seen currencyCache) (domain.Payment, error) {
+	p := domain.Payment{MerchantID: m}
+	var code string
+	var amount, captured, refunded, held int64
+	err := row.Scan(&p.ID, &p.ConnectionID, &p.Reference, &p.Status, &p.Method, &code, &amount, &captured, &refunded, &held,
+		&p.OrderReference, &p.Email, &p.Card.Brand, &p.Card.Last4, &p.Card.Expiry, &p.AuthCode, &p.Reason, &p.CreatedBy, &p.CreatedByName, &p.CreatedAt)
+	if err != nil {
+		return p, err
+	}
+	cur, err := seen.get(code)
+	if err != nil {
+		return p, err
+	}
+	p.Amount, p.Captured = money.FromMinor(amount, cur), money.FromMinor(captured, cur)
+	p.Refunded, p.Held = money.FromMinor(refunded, cur), money.FromMinor(held, cur)
+	return p, nil
+}
+
+// InsertPayment writes a payment. A reference that is taken is a Conflict; the
+// caller starts its unit of work again with a fresh one.
+func (t *Tx) InsertPayment(ctx context.Context, p domain.Payment) error {
+	_, err := t.q.ExecContext(ctx, `insert into payments (merchant_id, id, connection_id, reference, status, method, currency, amount_minor,
+		captured_minor, refunded_minor, held_minor, order_reference, email, card_brand, card_last4, card_expiry, auth_code, reason, created_by, created_by_name, created_at, updated_at)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $21)`,
+		t.m, p.ID, p.ConnectionID, p.Reference, p.Status, p.Method, p.Amount.Currency().Code(), p.Amount.Minor(),
+		p.Captured.Minor(), p.Refunded.Minor(), p.Held.Minor(), p.OrderReference, p.Email, p.Card.Brand, p.Card.Last4, p.Card.Expiry,
+		p.AuthCode, p.Reason, p.CreatedBy, p.CreatedByName, p.CreatedAt)
+	if isUnique(err, "payments_reference") {
+		return domain.Errorf(domain.Conflict, "That reference is taken.")
+	}
+	return dbError("insert payment", err)
+}
+
+// Payment reads one payment; NotFound when the merchant has none of that id.
+func (t *Tx) Payment(ctx context.Context, id domain.PaymentID) (domain.Payment, error) {
+	return t.payment(ctx, id, "")
+}
+
+// LockPayment reads one payment and holds its row until the unit of work ends.
+// Every change of a payment's money takes this lock first.
+func (t *Tx) LockPayment(ctx context.Context, id domain.PaymentID) (domain.Payment, error) {
+	return t.payment(ctx, id, " for no key update of p")
+}
+
+func (t *Tx) payment(ctx context.Context, id domain.PaymentID, lock string) (domain.Payment, error) {
+	row := t.q.QueryRowxContext(ctx, `select `+paymentColumns+` from payments p where p.merchant_id = $1 and p.id = $2`+lock, t.m, id)
+	p, err := scanPayment(row, t.m, currencyCache{})
+	if errors.Is(err, sql.ErrNoRows) {
+		return p, domain.Errorf(domain.NotFound, "There is no payment with that id.")
+	}
+	return p, dbError("get payment", err)
+}
+
+// PaymentIDByReference finds a payment by the serial that staff read out.
+func (t *Tx) PaymentIDByReference(ctx context.Context, reference string) (domain.PaymentID, error) {
+	var id domain.PaymentID
+	err := t.q.QueryRowxContext(ctx, `select id from payments where merchant_id = $1 and reference = $2`, t.m, reference).Scan(&id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return id, domain.Errorf(domain.NotFound, "There is no payment with that reference.")
+	}
+	return id, dbError("find reference", err)
+}
+
+const transactionColumns = `t.id, t.payment_id, t.connection_id, t.reference, t.type, t.status, t.currency, t.amount_minor, t.reason, t.attempt_ref,
+	t.original_ref, coalesce(t.provider_ref, ''), t.provider_code, t.provider_text, t.auth_code, t.redirect_url, t.note, t.created_by, t.created_by_name,
+	t.created_at, t.last_send_at, t.asked, t.absent, t.last_asked_at, t.next_ask_at, t.settled_at`
+
+func scanTransaction(row interface{ Scan(...any) error }, m domain.MerchantID, seen currencyCache) (domain.Transaction, error) {
+	x := domain.Transaction{MerchantID: m}
+	var code string
+	var amount int64
+	var asked, next, settled sql.NullTime
+	err := row.Scan(&x.ID, &x.PaymentID, &x.ConnectionID, &x.Reference, &x.Type, &x.Status, &code, &amount, &x.Reason, &x.AttemptRef,
+		&x.OriginalRef, &x.ProviderRef, &x.ProviderCode, &x.ProviderText, &x.AuthCode, &x.RedirectURL, &x.Note, &x.CreatedBy, &x.CreatedName,
+		&x.CreatedAt, &x.LastSendAt, &x.Asked, &x.Absent, &asked, &next, &settled)
+	if err != nil {
+		return x, err
+	}
+	cur, err := seen.get(code)
+	if err != nil {
+		return x, err
+	}
+	x.Amount = money.FromMinor(amount, cur)
+	x.LastAskedAt, x.NextAskAt, x.SettledAt = asked.Time, next.Time, settled.Time
+	return x, nil
+}
+
+// InsertTransaction writes a transaction as it is before anything has left the
+// building.
+func (t *Tx) InsertTransaction(ctx context.Context, x domain.Transaction) error {
+	_, err := t.q.ExecContext(ctx, `insert into transactions (merchant_id, id, payment_id, connection_id, reference, type, status, currency, amount_minor,
+		reason, attempt_ref, original_ref, provider_ref, provider_code, provider_text, auth_code, note, created_by, created_by_name, created_at, last_send_at, next_ask_at, settled_at)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)`,
+		t.m, x.ID, x.PaymentID, x.ConnectionID, x.Reference, x.Type, x.Status, x.Amount.Currency().Code(), x.Amount.Minor(),
+		x.Reason, x.AttemptRef, x.OriginalRef, nullString(x.ProviderRef), x.ProviderCode, x.ProviderText, x.AuthCode, x.Note, x.CreatedBy, x.CreatedName,
+		x.CreatedAt, x.LastSendAt, nullTime(x.NextAskAt), nullTime(x.SettledAt))
+	return dbError("insert transaction", err)
+}
+
+func nullString(s string) sql.NullString { return sql.NullString{String: s, Valid: s != ""} }
+func nullTime(at time.Time) sql.NullTime { return sql.NullTime{Time: at, Valid: !at.IsZero()} }
+
+// Transaction reads one transaction; NotFound when the merchant has none of
+// that id.
+func (t *Tx) Transaction(ctx context.Context, id domain.TransactionID) (domain.Transaction, error) {
+	x, err := scanTransaction(t.q.QueryRowxContext(ctx, `select `+transactionColumns+` from transactions t where t.merchant_id = $1 and t.id = $2`, t.m, id), t.m, currencyCache{})
+	if errors.Is(err, sql.ErrNoRows) {
+		return x, domain.Errorf(domain.NotFound, "There is no transaction with that id.")
+	}
+	return x, dbError("get transaction", err)
+}
+
+// Transactions lists a payment's transactions, newest first.
+func (t *Tx) Transactions(ctx context.Context, payment domain.PaymentID) ([]domain.Transaction, error) {
+	rows, err := t.q.QueryContext(ctx, `select `+transactionColumns+` from transactions t where t.merchant_id = $1 and t.payment_id = $2
+		order by t.created_at desc, t.id desc`, t.m, payment)
+	if err != nil {
+		return nil, dbError("list transactions", err)
+	}
+	defer rows.Close()
+	var out []domain.Transaction
+	seen := currencyCache{}
+	for rows.Next() {
+		x, err := scanTransaction(rows, t.m, seen)
+		if err != nil {
+			return nil, dbError("list transactions", err)
+		}
+		out = append(out, x)
+	}
+	return out, dbError("list transactions", rows.Err())
+}
+
+// Settlement is what a provider's answer does to a transaction. Empty texts
+// leave what is there.
+type Settlement struct {
+	To           domain.TransactionStatus
+	Reason       domain.Reason
+	ProviderRef  string
+	ProviderCode string
+	ProviderText string
+	AuthCode     string
+	Card         domain.Card
+	RedirectURL  string
+	NextAskAt    time.Time // while it stays open
+	At           time.Time
+}
+
+// Settle moves a transaction to a new status if the table of transitions allows
+// it from the status that it has now, and brings the payment's books in step.
+// changed is false when a replay finds nothing to do. The payment is locked
+// first. A provider reference that another transaction of the connection holds
+// is a Conflict.
+func (t *Tx) Settle(ctx context.Context, payment domain.PaymentID, id domain.TransactionID, s Settlement) (changed bool, err error) {
+	if _, err := t.LockPayment(ctx, payment); err != nil {
+		return false, err
+	}
+	var taken bool
+	if s.ProviderRef != "" {
+		err := t.q.QueryRowxContext(ctx, `select exists (select 1 from transactions o join transactions x on x.merchant_id = o.merchant_id and x.connection_id = o.connection_id
+			where x.merchant_id = $1 and x.id = $2 and o.id <> x.id and o.provider_ref = $3)`, t.m, id, s.ProviderRef).Scan(&taken)
+		if err != nil {
+			return false, dbError("settle", err)
+		}
+		if taken {
+			return false, domain.Errorf(domain.Conflict, "The provider gave this transaction the reference of another one.")
+		}
+	}
+	final := !s.To.Open()
+	before := pq.StringArray{}
+	for _, from := range s.To.Before() {
+		before = append(before, string(from))
+	}
+	if s.To == domain.TxProcessing {
+		// A provider may say "not final yet" again with more to tell.
+		before = append(before, string(domain.TxProcessing))
+	}
+	res, err := t.q.ExecContext(ctx, `update transactions set status = $3, reason = $4,
+			provider_ref = coalesce(provider_ref, $5), provider_code = case when $6 = '' then provider_code else $6 end,
+			provider_text = case when $7 = '' then provider_text else $7 end, auth_code = case when $8 = '' then auth_code else $8 end,
+			redirect_url = case when $9 then '' when $10 = '' then redirect_url else $10 end,
+			next_ask_at = $11, settled_at = case when $9 then $12::timestamptz else null end
+		where merchant_id = $1 and id = $2 and status = any($13)`,
+		t.m, id, s.To, s.Reason, nullString(s.ProviderRef), s.ProviderCode, s.ProviderText, s.AuthCode, final, s.RedirectURL,
+		nullTime(s.NextAskAt), s.At, before)
+	if err != nil {
+		return false, dbError("settle", err)
+	}
+	if n, err := res.RowsAffected(); err != nil || n == 0 {
+		return false, dbError("settle", err)
+	}
+	return true, t.keepBooks(ctx, payment, s)
+}
+
+// keepBooks writes what domain.BooksOf computes from the rows as they are now,
+// so that applying an answer twice cannot count it twice.
+func (t *Tx) keepBooks(ctx context.Context, payment domain.PaymentID, s Settlement) error {
+	txs, err := t.Transactions(ctx, payment)
+	if err != nil {
+		return err
+	}
+	if len(txs) == 0 {
+		return fmt.Errorf("store: payment %s has no transactions", payment)
+	}
+	books, err := domain.BooksOf(txs[0].Amount.Currency(), txs)
+	if err != nil {
+		return fmt.Errorf("store: books of payment %s: %w", payment, err)
+	}
+	sale := txs[len(txs)-1]
+	_, err = t.q.ExecContext(ctx, `update payments set status = $3, captured_minor = $4, refunded_minor = $5, held_minor = $6, reason = $7, auth_code = $8,
+			card_brand = case when $9 = '' then card_brand else $9 end, card_last4 = case when $10 = '' then card_last4 else $10 end,
+			card_expiry = case when $11 = '' then card_expiry else $11 end, updated_at = $12
+		where merchant_id = $1 and id = $2`,
+		t.m, payment, books.Status, books.Captured.Minor(), books.Refunded.Minor(), books.Held.Minor(), sale.Reason, sale.AuthCode,
+		s.Card.Brand, s.Card.Last4, s.Card.Expiry, s.At)
+	if err != nil {
+		return dbError("books", err)
+	}
+	return t.Notify(ctx, "payment", payment.String())
+}
+
+// HoldRefund brings the books in step after a refund was inserted as pending:
+// its amount is held from this commit on.
+func (t *Tx) HoldRefund(ctx context.Context, payment domain.PaymentID, at time.Time) error {
+	return t.keepBooks(ctx, payment, Settlement{At: at})
+}
+
+// NoteAsk records a status question. absent counts the answers "not known" that
+// came after the provider's window; any other answer starts that count again.
+func (t *Tx) NoteAsk(ctx context.Context, id domain.TransactionID, at, next time.Time, absent bool) error {
+	_, err := t.q.ExecContext(ctx, `update transactions set asked = asked + 1, last_asked_at = $3, next_ask_at = $4,
+		absent = case when $5 then absent + 1 else 0 end where merchant_id = $1 and id = $2`, t.m, id, at, nullTime(next), absent)
+	return dbError("note ask", err)
+}
+
+// NoteSent narrows the last moment at which the request can have left, once the
+// call has come back.
+func (t *Tx) NoteSent(ctx context.Context, id domain.TransactionID, at time.Time) error {
+	_, err := t.q.ExecContext(ctx, `update transactions set last_send_at = $3 where merchant_id = $1 and id = $2`, t.m, id, at)
+	return dbError("note sent", err)
+}
+
+// Message is one thing said between us and a provider, scrubbed.
+type Message struct {
+	TransactionID domain.TransactionID
+	At            time.Time
+	Op, Outcome   string
+	Body          string
+}
+
+// AddMessage keeps a provider's answer beside the transaction.
+func (t *Tx) AddMessage(ctx context.Context, msg Message) error {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return fmt.Errorf("store: message id: %w", err)
+	}
+	_, err = t.q.ExecContext(ctx, `insert into provider_messages (merchant_id, id, transaction_id, at, op, outcome, body) values ($1, $2, $3, $4, $5, $6, $7)`,
+		t.m, id, msg.TransactionID, msg.At, msg.Op, msg.Outcome, strings.ToValidUTF8(strings.ReplaceAll(msg.Body, "\x00", ""), "\uFFFD"))
+	return dbError("add message", err)
+}
+
+// Messages lists what was said about a payment's transactions, newest first, at
+// most limit for all of them together.
+func (t *Tx) Messages(ctx context.Context, payment domain.PaymentID, limit int) ([]Message, error) {
+	rows, err := t.q.QueryContext(ctx, `select m.transaction_id, m.at, m.op, m.outcome, m.body from provider_messages m
+		join transactions t on t.merchant_id = m.merchant_id and t.id = m.transaction_id
+		where m.merchant_id = $1 and t.payment_id = $2 order by m.at desc, m.id desc limit $3`, t.m, payment, limit)
+	if err != nil {
+		return nil, dbError("list messages", err)
+	}
+	defer rows.Close()
+	var out []Message
+	for rows.Next() {
+		var msg Message
+		if err := rows.Scan(&msg.TransactionID, &msg.At, &msg.Op, &msg.Outcome, &msg.Body); err != nil {
+			return nil, dbError("list messages", err)
+		}
+		out = append(out, msg)
+	}
+	return out, dbError("list messages", rows.Err())
+}
+
+// OpenTransactions lists transactions whose resolver should have asked long
+// ago, for the sweep that puts lost jobs back: none should ever be there.
+func (t *Tx) OpenTransactions(ctx context.Context, overdue time.Time, limit int) ([]domain.TransactionID, error) {
+	rows, err := t.q.QueryContext(ctx, `select id from transactions where merchant_id = $1 and status in ('pending', 'processing', 'unknown')
+		and next_ask_at < $2 order by next_ask_at limit $3`, t.m, overdue, limit)
+	if err != nil {
+		return nil, dbError("open transactions", err)
+	}
+	defer rows.Close()
+	var out []domain.TransactionID
+	for rows.Next() {
+		var id domain.TransactionID
+		if err := rows.Scan(&id); err != nil {
+			return nil, dbError("open transactions", err)
+		}
+		out = append(out, id)
+	}
+	return out, dbError("open transactions", rows.Err())
+}
