@@ -90,7 +90,10 @@ type Lookup struct {
 	AttemptRef  string
 	ProviderRef string // when an earlier answer told it
 	OriginalRef string // the sale's provider id, for a refund
-	Amount      money.Amount
+	// OriginalAttempt is the sale's own AttemptRef, for a refund that may be
+	// listed only under the sale (seed 004).
+	OriginalAttempt string
+	Amount          money.Amount
 }
 
 // Outcome is what the provider says of an attempt.

@@ -1,0 +1,199 @@
+// Package cardflo is the adapter for Cardflo, a white-label of IXOPAY's
+// Transaction API v3 (seed 003). It exists to turn the port's requests into
+// that document's and its answers into the port's. Of ours it may import
+// providers, providers/httpclient, domain and money.
+package cardflo
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/counterfoil/counterfoil/services/money"
+	"github.com/counterfoil/counterfoil/services/providers"
+	"github.com/counterfoil/counterfoil/services/providers/httpclient"
+)
+
+// Name is the registration's name.
+const Name = "cardflo"
+
+// The names of a connection's values.
+const (
+	SecretAPIKey       = "apiKey"       // the connector's key, a part of every path
+	SecretUsername     = "username"     // of HTTP Basic
+	SecretPassword     = "password"     // of HTTP Basic
+	SecretSharedSecret = "sharedSecret" // of the signature; empty: the connector asks for none
+
+	// SettingCardFrame is the address of a frame that turns a card into a token.
+	// ASSUMPTION: the document has payment.js only; without this setting no
+	// frame is offered.
+	SettingCardFrame = "cardFrameURL"
+	// SettingPageOrigin is the origin of the pages that a debit redirects to,
+	// where it is not the one of the base URL.
+	SettingPageOrigin = "pageOrigin"
+)
+
+// absentAfter and absentAsks say when "Transaction not found" (8001) may be
+// believed. ASSUMPTION: the document names no window (PROVIDERS 1.5).
+const (
+	absentAfter = 5 * time.Minute
+	absentAsks  = 2
+)
+
+// timeout bounds one call.
+const timeout = 30 * time.Second
+
+// Adapter is Cardflo bound to one connection. It is safe for concurrent use.
+type Adapter struct {
+	base       *url.URL
+	apiKey     string
+	username   string
+	password   string
+	shared     string
+	cardFrame  *url.URL
+	pageOrigin string
+	now        func() time.Time
+	http       *httpclient.Client
+}
+
+var (
+	_ providers.Provider       = (*Adapter)(nil)
+	_ providers.TokenSeller    = (*Adapter)(nil)
+	_ providers.PageSeller     = (*Adapter)(nil)
+	_ providers.Refunder       = (*Adapter)(nil)
+	_ providers.StatusFinder   = (*Adapter)(nil)
+	_ providers.FrameTokenizer = (*Adapter)(nil)
+	_ providers.PageOrigin     = (*Adapter)(nil)
+)
+
+// Registration is the adapter as the product knows it.
+func Registration() providers.Registration {
+	return providers.Registration{
+		Name:       Name,
+		Label:      "Cardflo",
+		New:        func(c providers.Config) (providers.Provider, error) { return New(c) },
+		Settings:   []string{SettingCardFrame, SettingPageOrigin},
+		Secrets:    []string{SecretAPIKey, SecretUsername, SecretPassword, SecretSharedSecret},
+		Currency:   hasRule,
+		PartRefund: true,
+		Absence:    providers.Absence{After: absentAfter, Asks: absentAsks},
+		// A reused merchantTransactionId is refused with 3004; no end of that is
+		// documented, and the refusal is not a replay (PROVIDERS 1.5).
+		Idempotency: providers.Idempotency{Key: true, Lookup: true},
+		Timeout:     timeout,
+	}
+}
+
+// New makes an adapter. It refuses a base URL or an origin that cannot be one,
+// and missing credentials; the error names the value and never repeats it.
+func New(c providers.Config) (*Adapter, error) {
+	base, err := url.Parse(strings.TrimRight(c.BaseURL, "/"))
+	if err != nil || base.Host == "" || base.User != nil || (base.Scheme != "https" && base.Scheme != "http") || base.RawQuery != "" || base.Fragment != "" {
+		return nil, fmt.Errorf("cardflo: the base URL is not one")
+	}
+	a := &Adapter{
+		base: base, apiKey: c.Secrets[SecretAPIKey], username: c.Secrets[SecretUsername],
+		password: c.Secrets[SecretPassword], shared: c.Secrets[SecretSharedSecret],
+		pageOrigin: originOf(base), now: c.Now,
+	}
+	if a.now == nil {
+		a.now = time.Now
+	}
+	for name, v := range map[string]string{SecretAPIKey: a.apiKey, SecretUsername: a.username, SecretPassword: a.password} {
+		if v == "" {
+			return nil, fmt.Errorf("cardflo: %s is missing", name)
+		}
+	}
+	if s := c.Settings[SettingPageOrigin]; s != "" {
+		u, err := webURL(s)
+		if err != nil {
+			return nil, fmt.Errorf("cardflo: %s is not an origin", SettingPageOrigin)
+		}
+		a.pageOrigin = originOf(u)
+	}
+	if s := c.Settings[SettingCardFrame]; s != "" {
+		if a.cardFrame, err = webURL(s); err != nil {
+			return nil, fmt.Errorf("cardflo: %s is not a web address", SettingCardFrame)
+		}
+	}
+	a.http = httpclient.New(httpclient.ClientOptions{
+		Provider:   Name,
+		Connection: []string{base.String(), a.apiKey, a.username},
+		HTTP:       c.HTTP,
+		Timeout:    timeout,
+		Secrets:    []string{a.apiKey, a.password, a.shared, basicAuth(a.username, a.password)},
+		Now:        a.now,
+	})
+	return a, nil
+}
+
+// Name is the registration's name.
+func (a *Adapter) Name() string { return Name }
+
+// CardFrame is the frame of the connection's cardFrameURL, told who holds it;
+// false when the connection has none.
+func (a *Adapter) CardFrame(parentOrigin string) (providers.Frame, bool) {
+	if a.cardFrame == nil {
+		return providers.Frame{}, false
+	}
+	u := *a.cardFrame
+	q := u.Query()
+	q.Set("origin", parentOrigin)
+	u.RawQuery = q.Encode()
+	return providers.Frame{URL: u.String(), Origin: originOf(&u)}, true
+}
+
+// CardPageOrigin is the only origin that a redirectUrl may have.
+func (a *Adapter) CardPageOrigin() string { return a.pageOrigin }
+
+// hasRule: "decimals separated by ., max. 3 decimals" (seed 003, "Debit").
+func hasRule(c money.Currency) bool { return !c.IsZero() && c.Exponent() <= 3 }
+
+func webURL(s string) (*url.URL, error) {
+	u, err := url.Parse(s)
+	if err != nil || u.Host == "" || u.User != nil || (u.Scheme != "https" && u.Scheme != "http") {
+		return nil, fmt.Errorf("not a web address")
+	}
+	return u, nil
+}
+
+// originOf gives scheme://host[:port] as a browser compares it: in small
+// letters and without the scheme's own port.
+func originOf(u *url.URL) string {
+	scheme, host := strings.ToLower(u.Scheme), strings.ToLower(u.Host)
+	switch scheme {
+	case "https":
+		host = strings.TrimSuffix(host, ":443")
+	case "http":
+		host = strings.TrimSuffix(host, ":80")
+	}
+	return scheme + "://" + host
+}
+
+func (a *Adapter) endpoint(parts ...string) string {
+	escaped := make([]string, len(parts))
+	for i, p := range parts {
+		escaped[i] = url.PathEscape(p)
+	}
+	return a.base.String() + "/" + strings.Join(escaped, "/")
+}
+
+func (a *Adapter) header(method, rawURL string, body []byte) (http.Header, error) {
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		return nil, err
+	}
+	date := a.now().UTC().Format(http.TimeFormat)
+	h := http.Header{
+		"Accept":        {"application/json"},
+		"Content-Type":  {contentType},
+		"Date":          {date},
+		"Authorization": {"Basic " + basicAuth(a.username, a.password)},
+	}
+	if a.shared != "" {
+		h.Set("X-Signature", sign(a.shared, method, body, contentType, date, u.RequestURI()))
+	}
+	return h, nil
+}

@@ -1,0 +1,304 @@
+package cardflo
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/counterfoil/counterfoil/services/domain"
+	"github.com/counterfoil/counterfoil/services/money"
+	"github.com/counterfoil/counterfoil/services/providers"
+	"github.com/counterfoil/counterfoil/services/providers/httpclient"
+)
+
+// The codes that the classification turns on (PROVIDERS 1.4; 1004 and 8001 are
+// in seed 003 itself).
+const (
+	codeInvalidRequest   = "1002"
+	codeInvalidSignature = "1004"
+	codeInvalidXML       = "1005"
+	codeLogical          = "1006"
+	codeConfiguration    = "1007"
+	codeMaintenance      = "1010"
+	codeDuplicate        = "3004"
+	codeNotAllowed       = "3002"
+	codeNotFound         = "8001"
+)
+
+// maintenanceIsNotDone: a 503 with 1010 was not processed. ASSUMPTION: the
+// document says "maintenance" and no more (PROVIDERS 1.10).
+const maintenanceIsNotDone = true
+
+// declines are the codes with which a transaction ends for the card's or the
+// payer's reason.
+var declines = map[string]domain.Reason{
+	"2001": domain.ReasonCustomerCancelled,
+	"2002": domain.ReasonCustomerCancelled,
+	"2003": domain.ReasonDeclined,
+	"2004": domain.ReasonLimitExceeded,
+	"2005": domain.ReasonLinkExpired,
+	"2006": domain.ReasonInsufficientFunds,
+	"2007": domain.ReasonInvalidCard,
+	"2008": domain.ReasonInvalidCard,
+	"2009": domain.ReasonExpiredCard,
+	"2010": domain.ReasonSuspectedFraud,
+	"2011": domain.ReasonUnsupportedCard,
+	"2012": domain.ReasonCustomerCancelled,
+	"2013": domain.ReasonSuspectedFraud,
+	"2014": domain.ReasonLostOrStolen,
+	"2015": domain.ReasonLostOrStolen,
+	"2016": domain.ReasonLostOrStolen,
+	"2017": domain.ReasonInvalidCard,
+	"2018": domain.ReasonInvalidCard,
+	"2019": domain.ReasonInvalidRequest,
+	"2020": domain.ReasonSecurityCode,
+	"2021": domain.ReasonAuthentication,
+	"3002": domain.ReasonNotAllowed,
+}
+
+// refusals are the codes of a request that was refused as such, so that no
+// transaction ran.
+var refusals = map[string]domain.Reason{
+	codeInvalidRequest:   domain.ReasonInvalidRequest,
+	codeInvalidSignature: domain.ReasonCredentials,
+	codeInvalidXML:       domain.ReasonInvalidRequest,
+	codeLogical:          domain.ReasonNotAllowed,
+	codeConfiguration:    domain.ReasonNotAllowed,
+	codeNotFound:         domain.ReasonInvalidRequest,
+}
+
+func reasonOf(code string) domain.Reason {
+	if r, ok := declines[code]; ok {
+		return r
+	}
+	if r, ok := refusals[code]; ok {
+		return r
+	}
+	return domain.ReasonDeclined
+}
+
+// decode reads the body. The document asks readers to tolerate fields and
+// words that they do not know (seed 003, "Forward Compatibility").
+func (a *Adapter) decode(op string, resp *httpclient.Response, secret string) (answer, error) {
+	var ans answer
+	if !resp.IsJSON() || json.Unmarshal(resp.Body, &ans) != nil || ans.Success == nil {
+		if f := a.http.StatusFault(op, resp); f != nil {
+			f.Raw = a.http.Scrub(resp.Body, secret)
+			return ans, f
+		}
+		return ans, a.garbage(op, resp, secret, "the answer is not the document's JSON")
+	}
+	return ans, nil
+}
+
+// readTransaction classes the answer to a debit or a refund, by its body: the
+// published examples disagree about HTTP statuses (PROVIDERS 1.4). Only
+// FINISHED is a yes, only a listed code is a no.
+func (a *Adapter) readTransaction(op string, resp *httpclient.Response, c money.Currency, secret string) (providers.Result, error) {
+	if resp.Status == http.StatusTooManyRequests {
+		f := a.http.StatusFault(op, resp)
+		f.Raw = a.http.Scrub(resp.Body, secret)
+		return providers.Result{}, f
+	}
+	ans, err := a.decode(op, resp, secret)
+	if err != nil {
+		return providers.Result{}, err
+	}
+	if !*ans.Success {
+		return a.readRefusal(op, resp, ans, secret)
+	}
+	if resp.Status/100 != 2 {
+		return providers.Result{}, a.garbage(op, resp, secret, "the answer says success under an HTTP error")
+	}
+	res := a.result(ans, resp, c, secret)
+	switch ans.ReturnType {
+	case "FINISHED":
+		if res.ProviderRef == "" {
+			return providers.Result{}, a.garbage(op, resp, secret, "the answer says finished without a uuid")
+		}
+		res.Outcome = providers.Approved
+	case "REDIRECT":
+		a.redirect(&res, string(ans.RedirectURL))
+	case "HTML":
+		res.Text = "the provider wants its own HTML shown, which is never done"
+	}
+	return res, nil
+}
+
+// redirect takes the page's address only from the page's origin: it goes into
+// a frame of ours.
+func (a *Adapter) redirect(res *providers.Result, to string) {
+	u, err := url.Parse(to)
+	if err != nil || u.User != nil || u.Host == "" || originOf(u) != a.pageOrigin {
+		res.Text = "the provider's page is not on " + a.pageOrigin + ", so it is not opened"
+		return
+	}
+	res.RedirectURL = to
+}
+
+func (a *Adapter) readRefusal(op string, resp *httpclient.Response, ans answer, secret string) (providers.Result, error) {
+	code, words := string(ans.ErrorCode), string(ans.ErrorMessage)
+	ran := ans.UUID != "" || len(ans.Errors) > 0
+	if len(ans.Errors) > 0 {
+		code, words = ans.Errors[0].code(), ans.Errors[0].text()
+	}
+	if reason, ok := declines[code]; ok {
+		res := a.result(ans, resp, money.Currency{}, secret)
+		res.Outcome, res.Reason = providers.Declined, reason
+		return res, nil
+	}
+	e := &providers.Error{
+		Provider: Name, Op: op, Kind: providers.KindServer, Code: code,
+		Text: a.http.ScrubText(words, secret), Raw: a.http.Scrub(resp.Body, secret),
+	}
+	reason, refused := refusals[code]
+	switch {
+	case code == codeMaintenance && resp.Status == http.StatusServiceUnavailable:
+		e.NotDone = maintenanceIsNotDone
+		e.Reason = domain.ReasonMaintenance
+	case resp.Status >= 500:
+	case code == codeDuplicate:
+		// Our own reference is there already: the first sending may have gone
+		// through, so this is a reason to ask, not a no.
+		e.Kind = providers.KindRefused
+	case refused:
+		e.Kind, e.NotDone, e.Reason = providers.KindRefused, true, reason
+		if code == codeInvalidSignature {
+			e.Kind = providers.KindCredentials
+		}
+	case code == "" && !ran:
+		// Wrong Basic credentials have no published code (PROVIDERS 1.1), so a
+		// system error without one is read by its status.
+		if f := a.http.StatusFault(op, resp); f != nil {
+			f.Text, f.Raw = e.Text, e.Raw
+			return providers.Result{}, f
+		}
+		switch resp.Status {
+		case http.StatusBadRequest, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusRequestEntityTooLarge,
+			http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity:
+			e.Kind, e.NotDone, e.Reason = providers.KindRefused, true, domain.ReasonInvalidRequest
+		default:
+			e.Kind = providers.KindGarbage
+		}
+	}
+	if e.Code == "" {
+		e.Code = strconv.Itoa(resp.Status)
+	}
+	return providers.Result{}, e
+}
+
+// readStatus classes the answer to a status question.
+func (a *Adapter) readStatus(resp *httpclient.Response, q providers.Lookup) (providers.Result, error) {
+	const op = "status"
+	if resp.Status == http.StatusTooManyRequests {
+		return providers.Result{}, a.http.StatusFault(op, resp)
+	}
+	ans, err := a.decode(op, resp, "")
+	if err != nil {
+		return providers.Result{}, err
+	}
+	if !*ans.Success {
+		if ans.ErrorCode == codeNotFound && resp.Status < 500 {
+			return providers.Result{
+				Outcome: providers.Absent, Code: codeNotFound,
+				Text: a.http.ScrubText(string(ans.ErrorMessage)), Raw: a.http.Scrub(resp.Body),
+			}, nil
+		}
+		_, err := a.readRefusal(op, resp, ans, "")
+		if err == nil {
+			err = a.garbage(op, resp, "", "a question was answered with a decline")
+		}
+		return providers.Result{}, err
+	}
+	if resp.Status/100 != 2 {
+		return providers.Result{}, a.garbage(op, resp, "", "the answer says success under an HTTP error")
+	}
+	if err := a.about(resp, ans, q); err != nil {
+		return providers.Result{}, err
+	}
+	res := a.result(ans, resp, q.Amount.Currency(), "")
+	if ans.Amount != "" {
+		c, err := money.ParseCurrency(string(ans.Currency))
+		if err != nil {
+			return providers.Result{}, a.garbage(op, resp, "", "the answer's currency is not one")
+		}
+		amount, err := httpclient.Decimal(string(ans.Amount), c)
+		if err != nil {
+			return providers.Result{}, a.garbage(op, resp, "", "the answer's amount cannot be read")
+		}
+		res.Amount = &amount
+	}
+	switch ans.TransactionStatus {
+	case "SUCCESS":
+		res.Outcome = providers.Approved
+	case "ERROR":
+		res.Outcome, res.Reason = providers.Declined, reasonOf(res.Code)
+	case "CANCELLED":
+		res.Outcome, res.Reason = providers.Declined, domain.ReasonCustomerCancelled
+		if r, ok := declines[res.Code]; ok {
+			res.Reason = r
+		}
+	case "REDIRECT":
+		if ans.RedirectURL != "" {
+			a.redirect(&res, string(ans.RedirectURL))
+		}
+	}
+	return res, nil
+}
+
+// about refuses an answer that is about something else than was asked.
+func (a *Adapter) about(resp *httpclient.Response, ans answer, q providers.Lookup) error {
+	wanted := map[domain.TransactionType]string{domain.Sale: "debit", domain.Refund: "refund"}[q.Type]
+	switch {
+	case ans.MerchantTransactionID != "" && q.AttemptRef != "" && string(ans.MerchantTransactionID) != q.AttemptRef:
+		return a.garbage("status", resp, "", "the answer is about another transaction")
+	// The document's own samples write "debit" and "DEBIT".
+	case ans.TransactionType != "" && wanted != "" && !strings.EqualFold(string(ans.TransactionType), wanted):
+		return a.garbage("status", resp, "", "the answer is about a transaction of another type")
+	}
+	return nil
+}
+
+func (a *Adapter) result(ans answer, resp *httpclient.Response, _ money.Currency, secret string) providers.Result {
+	res := providers.Result{
+		ProviderRef: string(ans.UUID),
+		Card:        ans.ReturnData.card(),
+		Code:        string(ans.ErrorCode),
+		Text:        string(ans.ErrorMessage),
+		Raw:         a.http.Scrub(resp.Body, secret),
+	}
+	if len(ans.Errors) > 0 {
+		res.Code, res.Text = ans.Errors[0].code(), ans.Errors[0].text()
+	}
+	res.Text = a.http.ScrubText(res.Text, secret)
+	return res
+}
+
+// brands are the schemes' own spellings of what the provider calls a card.
+var brands = map[string]string{
+	"visa": "Visa", "mastercard": "Mastercard", "master": "Mastercard", "maestro": "Maestro", "amex": "American Express",
+	"americanexpress": "American Express", "diners": "Diners Club", "dinersclub": "Diners Club", "discover": "Discover",
+	"jcb": "JCB", "unionpay": "UnionPay", "cup": "UnionPay", "dankort": "Dankort", "cartebancaire": "Cartes Bancaires",
+}
+
+func (d returnData) card() domain.Card {
+	var c domain.Card
+	if len(d.LastFour) != 4 || strings.Trim(string(d.LastFour), "0123456789") != "" {
+		return c
+	}
+	c.Last4 = string(d.LastFour)
+	for _, name := range []text{d.Type, d.BinBrand} {
+		if b, ok := brands[strings.NewReplacer(" ", "", "_", "", "-", "").Replace(strings.ToLower(string(name)))]; ok {
+			c.Brand = b
+			break
+		}
+	}
+	month, errM := strconv.Atoi(string(d.ExpiryMonth))
+	year, errY := strconv.Atoi(string(d.ExpiryYear))
+	if errM == nil && errY == nil && month >= 1 && month <= 12 && year >= 0 {
+		c.Expiry = string([]byte{'0' + byte(month/10), '0' + byte(month%10), '/', '0' + byte(year/10%10), '0' + byte(year%10)})
+	}
+	return c
+}

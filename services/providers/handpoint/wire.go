@@ -1,0 +1,162 @@
+package handpoint
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strconv"
+
+	"github.com/counterfoil/counterfoil/services/money"
+	"github.com/counterfoil/counterfoil/services/providers/httpclient"
+)
+
+// unit is how an endpoint writes an amount. The document has more than one way
+// and its revisions disagree, which is a hazard of a factor of 100: each
+// endpoint's unit is one named constant below, and nothing else decides.
+type unit int
+
+const (
+	minorInteger unit = iota // "2000" is 20.00
+	majorDecimal             // "20.00" is 20.00
+)
+
+// The units.
+//
+// CONFLICT (PROVIDERS 2.4): seed 004 says of the requests of /moto/sale and
+// /moto/refund "must be a positive integer string in minor units", "2000" for
+// 20.00. Every public revision of the request objects says major units,
+// "20.00". The seed is the later text of the endpoints and wins; a provider
+// that held to the other reading would refuse nothing and charge a hundredfold,
+// so the amount in its answer is always handed to the caller for comparison.
+const (
+	motoSaleUnit   = minorInteger // request of /moto/sale
+	motoRefundUnit = minorInteger // request of /moto/refund
+	motoAnswerUnit = majorDecimal // answers of /moto/*: "20.00" (seed 004, "/moto/reversal")
+	statusUnit     = minorInteger // totalAmount of the status service, a number
+)
+
+func (u unit) write(a money.Amount) string {
+	if u == majorDecimal {
+		return a.Major()
+	}
+	return strconv.FormatInt(a.Minor(), 10)
+}
+
+func (u unit) read(s string, c money.Currency) (money.Amount, error) {
+	if u == majorDecimal {
+		return httpclient.Decimal(s, c)
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || n < 0 {
+		return money.Amount{}, fmt.Errorf("%q is not a whole number of minor units", s)
+	}
+	return money.FromMinor(n, c), nil
+}
+
+type (
+	saleRequest struct {
+		Amount               string `json:"amount"`
+		Currency             string `json:"currency"`
+		CardToken            string `json:"cardToken"`
+		CustomerReference    string `json:"customerReference,omitempty"`
+		TransactionReference string `json:"transactionReference"`
+	}
+	refundRequest struct {
+		OriginalGUID         string `json:"originalGuid"`
+		Amount               string `json:"amount"`
+		Currency             string `json:"currency"`
+		TransactionReference string `json:"transactionReference"`
+	}
+
+	// motoAnswer is a motoSaleResponse or motoRefundResponse.
+	motoAnswer struct {
+		HTTPStatus           text `json:"httpStatus"`
+		GUID                 text `json:"guid"`
+		Amount               text `json:"amount"`
+		Currency             text `json:"currency"`
+		IssuerResponseCode   text `json:"issuerResponseCode"`
+		IssuerResponseText   text `json:"issuerResponseText"`
+		ApprovalCode         text `json:"approvalCode"`
+		MaskedCardNumber     text `json:"maskedCardNumber"`
+		CardTypeName         text `json:"cardTypeName"`
+		ExpiryDateMMYY       text `json:"expiryDateMMYY"`
+		TransactionReference text `json:"transactionReference"`
+	}
+
+	// statusAnswer is a record of the status service. unMaskedPan, among
+	// others, is left out on purpose: what is not read cannot be kept.
+	statusAnswer struct {
+		FinStatus            text `json:"finStatus"`
+		Type                 text `json:"type"`
+		Currency             text `json:"currency"`
+		TotalAmount          text `json:"totalAmount"`
+		TransactionID        text `json:"transactionID"`
+		EFTTransactionID     text `json:"efttransactionID"`
+		TransactionReference text `json:"transactionReference"`
+		AuthorisationCode    text `json:"authorisationCode"`
+		CardSchemeName       text `json:"cardSchemeName"`
+		MaskedCardNumber     text `json:"maskedCardNumber"`
+		ExpiryDateMMYY       text `json:"expiryDateMMYY"`
+		IssuerResponseCode   text `json:"issuerResponseCode"`
+		StatusMessage        text `json:"statusMessage"`
+		ErrorMessage         text `json:"errorMessage"`
+	}
+
+	// errorAnswer is the envelope of refusals. message is a text, or an object
+	// in the family of a busy terminal (PROVIDERS 2.6).
+	errorAnswer struct {
+		Error *struct {
+			StatusCode text      `json:"statusCode"`
+			Name       text      `json:"name"`
+			Message    message   `json:"message"`
+			Code       text      `json:"code"`
+			Details    errDetail `json:"details"`
+		} `json:"error"`
+	}
+	message struct{ Code, Text string }
+	// errDetail is the gateway's own error behind a 400; a 422 has a list
+	// there, which is read as none.
+	errDetail struct {
+		ErrorCode   text `json:"errorCode"`
+		Description text `json:"description"`
+		HTTPStatus  text `json:"httpStatus"`
+	}
+)
+
+// text is a string that some answers write as a number, such as httpStatus.
+type text string
+
+// UnmarshalJSON takes a string, a number or null.
+func (t *text) UnmarshalJSON(b []byte) error {
+	switch {
+	case bytes.Equal(b, []byte("null")):
+		return nil
+	case b[0] == '"':
+		return json.Unmarshal(b, (*string)(t))
+	case b[0] == '-' || (b[0] >= '0' && b[0] <= '9'):
+		*t = text(b)
+		return nil
+	}
+	return fmt.Errorf("neither a text nor a number")
+}
+
+// UnmarshalJSON reads both shapes and never fails.
+func (m *message) UnmarshalJSON(b []byte) error {
+	if json.Unmarshal(b, &m.Text) == nil {
+		return nil
+	}
+	var object struct {
+		Error   text `json:"error"`
+		Message text `json:"message"`
+	}
+	_ = json.Unmarshal(b, &object)
+	m.Code, m.Text = string(object.Error), string(object.Message)
+	return nil
+}
+
+// UnmarshalJSON reads an object and never fails.
+func (d *errDetail) UnmarshalJSON(b []byte) error {
+	type plain errDetail
+	_ = json.Unmarshal(b, (*plain)(d))
+	return nil
+}
