@@ -25,6 +25,13 @@ type Emulator interface {
 	Reset()
 }
 
+// Pump brings an emulator up to its clock: what was pending ends, and callbacks
+// that are due are sent again.
+func Pump(e Emulator) {
+	e.State()
+	e.Kit().Callbacks.Pump()
+}
+
 // ControlPrefix is where the control API is mounted.
 const ControlPrefix = "/_sandbox/"
 
@@ -44,7 +51,7 @@ func ControlHandler(emulators map[string]Emulator) http.Handler {
 				return nil, errors.New("seconds must be above 0")
 			}
 			k.Clock.Advance(time.Duration(a.Seconds) * time.Second)
-			k.Callbacks.Pump()
+			Pump(e)
 			return clockReply{Now: k.Clock.Now()}, nil
 		}))
 		mux.Handle("POST "+base+"callbacks", control(func(s callbackSwitch) (any, error) {

@@ -1,0 +1,157 @@
+package cardflo
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/md5"
+	"crypto/sha512"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// Error codes of the gateway, as far as the emulator answers them.
+const (
+	codeInvalidRequest  = 1002
+	codeSignature       = 1004
+	codeLogical         = 1006
+	codeUnexpected      = 1008
+	codeMaintenance     = 1010
+	codeDuplicateID     = 3004
+	codeNoScheduler     = 7003
+	codeUnknownStatusID = 8001
+)
+
+// systemError is the envelope of an error that made no transaction (seed 003,
+// section Error handling). The code is left out where none is published.
+type systemError struct {
+	Success bool   `json:"success"`
+	Message string `json:"errorMessage"`
+	Code    int    `json:"errorCode,omitempty"`
+}
+
+func encode(v any) []byte {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		// Every value passed here is a plain struct of this package.
+		panic(err)
+	}
+	return bytes.TrimSpace(b.Bytes())
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write(encode(v))
+}
+
+// faultBody is the gateway's answer to an HTTP error that a fault asked for.
+func faultBody(status int) []byte {
+	switch {
+	case status == http.StatusUnauthorized:
+		return encode(systemError{Message: "Unauthorized"})
+	case status == http.StatusServiceUnavailable:
+		return encode(systemError{Message: "The system is under maintenance", Code: codeMaintenance})
+	case status >= 500:
+		return encode(systemError{Message: "System Error occurred", Code: codeUnexpected})
+	}
+	return encode(systemError{Message: http.StatusText(status)})
+}
+
+// refuse answers an error that makes no transaction.
+func (s *Server) refuse(w http.ResponseWriter, code int, format string, args ...any) {
+	status := http.StatusBadRequest
+	if s.cfg.ErrorsAs200 {
+		status = http.StatusOK
+	}
+	writeJSON(w, status, systemError{Message: fmt.Sprintf(format, args...), Code: code})
+}
+
+type apiHandler func(w http.ResponseWriter, r *http.Request, c Connector, body []byte)
+
+// api authenticates a call and checks its signature where the connector
+// demands one. ASSUMPTION: wrong credentials and an unknown key are answered
+// 401 without a code, since no published code means them.
+func (s *Server) api(next apiHandler) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		c, known := s.connectors[r.PathValue("apiKey")]
+		user, password, ok := r.BasicAuth()
+		if !known || !ok || !equal(user, c.User) || !equal(password, c.Password) {
+			writeJSON(w, http.StatusUnauthorized, systemError{Message: "Unauthorized"})
+			return
+		}
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			writeJSON(w, http.StatusBadRequest, systemError{Message: "The request broke off", Code: codeInvalidRequest})
+			return
+		}
+		if c.RequireSignature && !s.signatureHolds(r, c, body) {
+			writeJSON(w, http.StatusUnauthorized, systemError{Message: "Signature invalid", Code: codeSignature})
+			return
+		}
+		if r.Method == http.MethodPost {
+			media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+			if err != nil || media != "application/json" {
+				s.refuse(w, codeInvalidRequest, "Content-Type must be application/json")
+				return
+			}
+		}
+		next(w, r, c, body)
+	}
+}
+
+func equal(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
+
+// signatureHolds verifies X-Signature over exactly what was sent (seed 003,
+// section Signature). Older clients put the date in X-Date.
+func (s *Server) signatureHolds(r *http.Request, c Connector, body []byte) bool {
+	date := r.Header.Get("Date")
+	if date == "" {
+		date = r.Header.Get("X-Date")
+	}
+	sent, err := parseDate(date)
+	if err != nil {
+		return false
+	}
+	if s.cfg.StrictDate > 0 {
+		if age := s.kit.Clock.Now().Sub(sent); age > s.cfg.StrictDate || age < -s.cfg.StrictDate {
+			return false
+		}
+	}
+	given := r.Header.Get("X-Signature")
+	contentType := r.Header.Get("Content-Type")
+	sum := sha512.Sum512(body)
+	if equal(given, sign(c.SharedSecret, r.Method, hex.EncodeToString(sum[:]), contentType, date, r.RequestURI)) {
+		return true
+	}
+	if !s.cfg.LegacySignatures {
+		return false
+	}
+	legacy := md5.Sum(body)
+	return equal(given, sign(c.SharedSecret, r.Method, hex.EncodeToString(legacy[:]), contentType, date, r.RequestURI))
+}
+
+// sign returns the base64 of the raw HMAC-SHA512 over the five lines.
+func sign(secret, method, bodyHash, contentType, date, requestURI string) string {
+	mac := hmac.New(sha512.New, []byte(secret))
+	mac.Write([]byte(strings.Join([]string{method, bodyHash, contentType, date, requestURI}, "\n")))
+	return base64.StdEncoding.EncodeToString(mac.Sum(nil))
+}
+
+// parseDate accepts the HTTP date with the zone GMT, and UTC, which the samples
+// of seed 003 print.
+func parseDate(s string) (time.Time, error) {
+	if t, err := time.Parse(http.TimeFormat, s); err == nil {
+		return t, nil
+	}
+	return time.Parse("Mon, 02 Jan 2006 15:04:05 UTC", s)
+}

@@ -1,0 +1,178 @@
+package cardflo
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/counterfoil/counterfoil/services/sandbox/kit"
+)
+
+// Published transaction tokens. They can be used again and again, unlike those
+// that the token frame makes (ASSUMPTION: the provider publishes no tokens).
+const (
+	TokenApprove           = "ix::sandbox-approve"
+	TokenDecline           = "ix::sandbox-decline"
+	TokenInsufficientFunds = "ix::sandbox-insufficient-funds"
+	TokenExpired           = "ix::sandbox-expired"
+	TokenStolen            = "ix::sandbox-stolen"
+	TokenPending           = "ix::sandbox-pending"
+)
+
+// Test card numbers of the hosted page and the token frame. The first two are
+// the provider's; the others are ASSUMPTION.
+const (
+	CardApprove           = "4111111111111111"
+	CardDecline           = "4000300011112220"
+	CardMastercard        = "5555555555554444"
+	CardInsufficientFunds = "4000000000009995"
+	CardExpired           = "4000000000000069"
+	CardStolen            = "4000000000009979"
+	CardPending           = "4000000000003220"
+)
+
+// pendingFor is how long a pending transaction takes to end.
+const pendingFor = time.Minute
+
+// tokenTTL is how long a token of the frame can be used (ASSUMPTION).
+const tokenTTL = 15 * time.Minute
+
+// card is what the emulator keeps of a card: never its number.
+type card struct {
+	brand  string
+	last4  string
+	holder string
+	month  int
+	year   int
+	// outcome is how a debit with the card ends.
+	outcome kit.Outcome
+}
+
+func (c card) masked() string {
+	if c.last4 == "" {
+		return ""
+	}
+	return "************" + c.last4
+}
+
+// storedToken is a token of the frame, good for one debit.
+type storedToken struct {
+	connector string
+	card      card
+	expires   time.Time
+}
+
+func approve() kit.Outcome { return kit.Outcome{Result: kit.Approve} }
+
+func decline(code string) kit.Outcome { return kit.Outcome{Result: kit.Decline, Code: code} }
+
+func pendingThenApprove() kit.Outcome {
+	return kit.Outcome{Result: kit.InProgress, Then: kit.Approve, AfterSeconds: int(pendingFor / time.Second)}
+}
+
+var publishedTokens = map[string]card{
+	TokenApprove:           {brand: "VISA", last4: "1111", month: 12, year: 2030, outcome: approve()},
+	TokenDecline:           {brand: "VISA", last4: "2220", month: 12, year: 2030, outcome: decline("2003")},
+	TokenInsufficientFunds: {brand: "VISA", last4: "9995", month: 12, year: 2030, outcome: decline("2006")},
+	TokenExpired:           {brand: "VISA", last4: "0069", month: 1, year: 2024, outcome: decline("2009")},
+	TokenStolen:            {brand: "VISA", last4: "9979", month: 12, year: 2030, outcome: decline("2016")},
+	TokenPending:           {brand: "VISA", last4: "3220", month: 12, year: 2030, outcome: pendingThenApprove()},
+}
+
+// outcomeOf decides by the card number. ASSUMPTION: a number that is well
+// formed but not published is declined as an invalid card.
+func outcomeOf(number string) kit.Outcome {
+	switch number {
+	case CardApprove, CardMastercard:
+		return approve()
+	case CardDecline:
+		return decline("2003")
+	case CardInsufficientFunds:
+		return decline("2006")
+	case CardExpired:
+		return decline("2009")
+	case CardStolen:
+		return decline("2016")
+	case CardPending:
+		return pendingThenApprove()
+	}
+	return decline("2008")
+}
+
+// reason is the pair of messages that goes with an error code.
+type reason struct {
+	message        string
+	adapterMessage string
+	adapterCode    string
+}
+
+// reasons of declines. Those of 2003 are the provider's, the adapter's parts of
+// the others are ASSUMPTION.
+var reasons = map[int]reason{
+	2002: {"The transaction was cancelled by the user", "Cancelled on the card page", "user_cancelled"},
+	2003: {"The transaction was declined", "Test decline", "transaction_declined"},
+	2005: {"The transaction has expired", "No card was entered in time", "page_expired"},
+	2006: {"Insufficient funds", "Test decline", "insufficient_funds"},
+	2008: {"Invalid card", "This is not a test card", "invalid_card"},
+	2009: {"Expired card", "Test decline", "expired_card"},
+	2016: {"STOLEN_CARD", "Transaction was rejected", "stolen_card"},
+}
+
+// cardInput is a typed card, checked. Number leaves memory with the request.
+type cardInput struct {
+	number string
+	month  int
+	year   int
+}
+
+// fieldErrors maps number, expiry and code to a sentence each.
+type fieldErrors map[string]string
+
+// readCard checks what was typed, by the emulator's date.
+func readCard(number, expiry, code string, now time.Time) (cardInput, fieldErrors) {
+	errs := fieldErrors{}
+	in := cardInput{number: strings.NewReplacer(" ", "", "-", "").Replace(number)}
+	if len(in.number) < 13 || len(in.number) > 19 || !kit.Luhn(in.number) {
+		errs["number"] = "Check the card number."
+	}
+	var ok bool
+	if in.month, in.year, ok = readExpiry(expiry); !ok {
+		errs["expiry"] = "Write the expiry as MM/YY."
+	} else if !now.Before(time.Date(in.year, time.Month(in.month)+1, 1, 0, 0, 0, 0, time.UTC)) {
+		errs["expiry"] = "This card has expired."
+	}
+	if n := len(code); n < 3 || n > 4 || strings.Trim(code, "0123456789") != "" {
+		errs["code"] = "Write the 3 or 4 digits of the security code."
+	}
+	return in, errs
+}
+
+func readExpiry(s string) (month, year int, ok bool) {
+	s = strings.NewReplacer(" ", "", "/", "", "-", "").Replace(s)
+	if len(s) != 4 || strings.Trim(s, "0123456789") != "" {
+		return 0, 0, false
+	}
+	month, _ = strconv.Atoi(s[:2])
+	year, _ = strconv.Atoi(s[2:])
+	return month, 2000 + year, month >= 1 && month <= 12
+}
+
+// keep returns what may be remembered of the card.
+func (in cardInput) keep() card {
+	return card{
+		brand: brandOf(in.number), last4: in.number[len(in.number)-4:], month: in.month, year: in.year,
+		outcome: outcomeOf(in.number),
+	}
+}
+
+func brandOf(number string) string {
+	switch {
+	case strings.HasPrefix(number, "4"):
+		return "VISA"
+	case strings.HasPrefix(number, "5"), strings.HasPrefix(number, "2"):
+		return "MASTERCARD"
+	case strings.HasPrefix(number, "34"), strings.HasPrefix(number, "37"):
+		return "AMEX"
+	}
+	return "UNKNOWN"
+}
