@@ -1,0 +1,314 @@
+package pages
+
+import (
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/a-h/templ"
+
+	"github.com/counterfoil/counterfoil/services/domain"
+	"github.com/counterfoil/counterfoil/views/components"
+	"github.com/counterfoil/counterfoil/views/layouts"
+)
+
+func receiptURL(id domain.PaymentID) templ.SafeURL { return paymentURL(id) + "/receipt" }
+
+// liveAttributes make the fragment ask for itself while it may change. The
+// header tells the server that nobody clicked, so the session does not last
+// longer for it.
+func liveAttributes(v PaymentView) templ.Attributes {
+	if !v.Live {
+		return nil
+	}
+	return templ.Attributes{
+		"hx-get":          string(paymentURL(v.Payment.ID)),
+		"hx-trigger":      "every 3s, refresh",
+		"hx-target":       "#payment-live",
+		"hx-select":       "#payment-live",
+		"hx-swap":         "outerMorph",
+		"hx-headers":      `{"X-Background":"1"}`,
+		"data-background": true,
+	}
+}
+
+// liveWords is what a reader is told when a poll brings a change.
+func liveWords(v PaymentView) string {
+	return "Payment " + v.Payment.Reference + ": " + v.Payment.Status.Label() + "."
+}
+
+func lowerFirst(s string) string {
+	r, n := utf8.DecodeRuneInString(s)
+	return string(unicode.ToLower(r)) + s[n:]
+}
+
+func providerWord(p domain.Payment) string {
+	if p.Provider != "" {
+		return strings.ToUpper(p.Provider[:1]) + p.Provider[1:]
+	}
+	return p.ConnectionName
+}
+
+// showDeadRefund: a dead button says why, but only where a refund could ever
+// be thought of.
+func showDeadRefund(v PaymentView) bool {
+	return v.Refund != domain.DeniedNotApproved && v.Refund != domain.DeniedRole
+}
+
+// note is one result at the top of the page.
+type note struct {
+	id, tone, icon, title, text, forbid, after, tell string
+	again                                            bool
+}
+
+// resultNotes says what happened last, and everything that is still open:
+// the newest first.
+func resultNotes(v PaymentView) []note {
+	var notes []note
+	for i, t := range v.Transactions {
+		n, ok := noteOf(v, t, i == 0)
+		if ok {
+			n.id = t.Reference
+			notes = append(notes, n)
+		}
+	}
+	return notes
+}
+
+func noteOf(v PaymentView, t domain.Transaction, newest bool) (note, bool) {
+	amount, sale := v.Layout.Money(t.Amount), t.Type == domain.Sale
+	provider := v.Payment.ConnectionName
+	at := eventTime(v, t.CreatedAt)
+	what, next := t.Reason.Words()
+	switch t.Status {
+	case domain.TxUnknown:
+		n := note{tone: "unknown", icon: "circle-question-mark"}
+		n.text = "We sent it at " + at + " and " + provider + " did not answer, so it may or may not have gone through. " + asking(v, t)
+		if sale {
+			n.title = "We do not know yet whether " + amount + " was taken"
+			n.forbid = "Do not charge again."
+			n.after = amount + " stays out of every total until we know." + takesOver(v, t)
+		} else {
+			n.title = "A refund of " + amount + " has no outcome yet"
+			n.forbid = "Do not refund again or give cash."
+			n.after = amount + " stays held until we know." + takesOver(v, t)
+		}
+		return n, true
+	case domain.TxNeedsPerson:
+		n := note{tone: "warn", icon: "user-round-search"}
+		n.text = "We asked " + provider + " " + components.Count(t.Asked, "time", "times") + " since " + at + " and stopped asking. A person must find it at the provider: its reference there is " + t.AttemptRef + "."
+		if sale {
+			n.title, n.forbid = "A person must find out whether "+amount+" was taken", "Do not charge again until then."
+		} else {
+			n.title, n.forbid = "A person must find out whether "+amount+" was refunded", "Do not refund again or give cash until then."
+		}
+		return n, true
+	case domain.TxPending, domain.TxProcessing:
+		n := note{tone: "info", icon: "loader-circle"}
+		switch {
+		case sale && v.FrameURL != "":
+			n.title = "Waiting for the card"
+			n.text = "Nothing is charged before the card is typed on " + provider + "’s page. This page follows what happens."
+		case sale:
+			n.title = "Charging " + amount
+			n.text = "Sent at " + at + ". This page follows what happens."
+			n.forbid = "Do not charge again."
+		default:
+			n.title = "Refunding " + amount
+			n.text = "Sent at " + at + ". This page follows what happens."
+			n.forbid = "Do not refund again."
+		}
+		return n, true
+	case domain.TxDeclined:
+		if !newest {
+			return note{}, false
+		}
+		if sale {
+			return note{tone: "bad", icon: "circle-x", title: "Declined. Nothing was taken.", text: what, tell: next, again: true}, true
+		}
+		return note{tone: "bad", icon: "circle-x", title: "The refund of " + amount + " was declined. Nothing was given back.", text: what, tell: next}, true
+	case domain.TxFailed:
+		if !newest {
+			return note{}, false
+		}
+		if sale {
+			return note{tone: "quiet", icon: "circle-x", title: "Not charged. Nothing was taken.", text: what, tell: next, again: true}, true
+		}
+		return note{tone: "quiet", icon: "circle-x", title: "The refund of " + amount + " did not happen. Nothing was given back.", text: what, tell: next}, true
+	case domain.TxApproved:
+		if !newest || !v.JustTaken {
+			return note{}, false
+		}
+		if sale {
+			n := note{tone: "good", icon: "circle-check", title: amount + " taken", text: v.Payment.Card.Prose() + "."}
+			if t.AuthCode != "" {
+				n.text += " Auth code " + t.AuthCode + "."
+			}
+			n.after = "The receipt is beside."
+			return n, true
+		}
+		return note{tone: "good", icon: "circle-check", title: amount + " refunded", text: "To " + v.Payment.Card.Prose() + ". The customer usually sees it in 3 to 5 working days."}, true
+	}
+	return note{}, false
+}
+
+func asking(v PaymentView, t domain.Transaction) string {
+	if t.NextAskAt.IsZero() {
+		return "We are asking them."
+	}
+	return "We are asking them; the next check is at " + eventTime(v, t.NextAskAt) + "."
+}
+
+func takesOver(v PaymentView, t domain.Transaction) string {
+	at, ok := v.GivesUpAt[t.ID]
+	if !ok || at.IsZero() {
+		return ""
+	}
+	return " If there is no answer by " + eventTime(v, at) + ", a person takes over."
+}
+
+// eventTime writes the clock alone on the payment's own day, which the
+// timeline names once, and the date too on any other.
+func eventTime(v PaymentView, t time.Time) string {
+	z := v.Layout.Zone()
+	if z.Day(t) == z.Day(v.Payment.CreatedAt) {
+		return z.Clock(t)
+	}
+	return z.Day(t) + ", " + z.Clock(t)
+}
+
+func timelineTitle(t domain.Transaction) string {
+	name := t.Type.Label()
+	switch t.Status {
+	case domain.TxPending:
+		return name + " being sent"
+	case domain.TxProcessing:
+		if t.Type == domain.Sale && t.RedirectURL != "" {
+			return "Waiting for the card"
+		}
+		return name + " in progress"
+	case domain.TxUnknown:
+		return name + " sent, outcome unknown"
+	case domain.TxApproved:
+		return name + " approved"
+	case domain.TxDeclined:
+		return name + " declined"
+	case domain.TxFailed:
+		if t.Type == domain.Refund {
+			return "Refund did not happen"
+		}
+		return name + " not charged"
+	case domain.TxNeedsPerson:
+		return name + " needs a person"
+	}
+	return name
+}
+
+func timelineAmount(m layouts.Model, t domain.Transaction) string {
+	if t.Type == domain.Refund {
+		return m.Money(negative(t.Amount))
+	}
+	return m.Money(t.Amount)
+}
+
+func timelineWords(t domain.Transaction) string {
+	if t.Status != domain.TxDeclined && t.Status != domain.TxFailed {
+		return ""
+	}
+	what, _ := t.Reason.Words()
+	return what
+}
+
+// openFacts are what is being done about an open outcome.
+func openFacts(v PaymentView, t domain.Transaction) []components.Line {
+	if !t.Status.Open() {
+		if !t.SettledAt.IsZero() && t.SettledAt.Sub(t.CreatedAt) >= 2*time.Second {
+			return []components.Line{{Label: "Settled", Value: eventTime(v, t.SettledAt)}}
+		}
+		return nil
+	}
+	var facts []components.Line
+	if t.Asked > 0 {
+		value := components.Count(t.Asked, "time", "times")
+		if !t.LastAskedAt.IsZero() {
+			value += ", last at " + eventTime(v, t.LastAskedAt)
+		}
+		facts = append(facts, components.Line{Label: "Checked", Value: value})
+	}
+	if t.Status.Asking() && !t.NextAskAt.IsZero() {
+		facts = append(facts, components.Line{Label: "Next check", Value: eventTime(v, t.NextAskAt)})
+	}
+	if at := v.GivesUpAt[t.ID]; t.Status.Asking() && !at.IsZero() {
+		facts = append(facts, components.Line{Label: "Gives up", Value: eventTime(v, at) + ", then a person takes over"})
+	}
+	return facts
+}
+
+func hasMessages(v PaymentView, t domain.Transaction) bool {
+	return len(v.Messages[t.ID]) > 0 || len(providerFacts(t)) > 0
+}
+
+func providerFacts(t domain.Transaction) []components.Line {
+	var facts []components.Line
+	for _, l := range []components.Line{
+		{Label: "Their reference", Value: t.ProviderRef},
+		{Label: "Our reference", Value: t.AttemptRef},
+		{Label: "Code", Value: t.ProviderCode},
+		{Label: "Words", Value: t.ProviderText},
+	} {
+		if l.Value != "" {
+			facts = append(facts, l)
+		}
+	}
+	return facts
+}
+
+func messageText(v PaymentView, t domain.Transaction) string {
+	var b strings.Builder
+	for _, m := range v.Messages[t.ID] {
+		b.WriteString(v.Layout.Zone().Clock(m.At))
+		b.WriteString("  ")
+		b.WriteString(m.Text)
+		b.WriteByte('\n')
+	}
+	return strings.TrimRight(b.String(), "\n")
+}
+
+func paymentFacts(v PaymentView) []components.Line {
+	p := v.Payment
+	facts := []components.Line{
+		{Label: "Order", Value: p.OrderReference},
+		{Label: "Email", Value: p.Email},
+	}
+	if p.Card.Known() {
+		card := p.Card.Prose()
+		if p.Card.Expiry != "" {
+			card += ", expires " + p.Card.Expiry
+		}
+		facts = append(facts, components.Line{Label: "Card", Value: card})
+	}
+	facts = append(facts,
+		components.Line{Label: "How", Value: p.Method.Label()},
+		components.Line{Label: "Through", Value: join(p.ConnectionName, providerWord(p))},
+	)
+	for i := len(v.Transactions) - 1; i >= 0; i-- {
+		if t := v.Transactions[i]; t.Type == domain.Sale && t.ProviderRef != "" {
+			facts = append(facts, components.Line{Label: "Their reference", Value: t.ProviderRef, Mono: true})
+			break
+		}
+	}
+	facts = append(facts,
+		components.Line{Label: "Auth code", Value: p.AuthCode, Mono: true},
+		components.Line{Label: "Taken by", Value: p.CreatedByName},
+		components.Line{Label: "Operations", Value: strconv.Itoa(len(v.Transactions))},
+	)
+	kept := facts[:0]
+	for _, l := range facts {
+		if l.Value != "" {
+			kept = append(kept, l)
+		}
+	}
+	return kept
+}

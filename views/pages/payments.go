@@ -1,0 +1,86 @@
+package pages
+
+import (
+	"github.com/a-h/templ"
+
+	"github.com/counterfoil/counterfoil/services/domain"
+	"github.com/counterfoil/counterfoil/views/components"
+	"github.com/counterfoil/counterfoil/views/layouts"
+)
+
+// swap makes a link of the list replace the list alone when htmx is there.
+func swap(url string) templ.Attributes {
+	return templ.Attributes{
+		"hx-get":      url,
+		"hx-target":   "#payments",
+		"hx-select":   "#payments",
+		"hx-swap":     "outerHTML",
+		"hx-push-url": "true",
+	}
+}
+
+func tabSwap(t components.Tab) templ.Attributes { return swap(t.URL) }
+
+func paymentURL(id domain.PaymentID) templ.SafeURL {
+	return templ.SafeURL("/payments/" + id.String())
+}
+
+func refundURL(id domain.PaymentID) templ.SafeURL { return paymentURL(id) + "/refund" }
+
+// isHeld says that some of the payment's money has no outcome.
+func isHeld(p domain.Payment) bool {
+	return p.Status == domain.PaymentUnknown || p.Status == domain.PaymentNeedsPerson || p.Held.IsPositive()
+}
+
+// phoneLine stands under the reference where the columns do not fit.
+func phoneLine(m layouts.Model, p domain.Payment) string {
+	at := m.Zone().Full(p.CreatedAt)
+	if m.Zone().IsToday(p.CreatedAt) {
+		at = m.Zone().Minute(p.CreatedAt)
+	}
+	if p.Card.Known() {
+		return at + " · " + p.Card.Last4
+	}
+	return at
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "–"
+	}
+	return s
+}
+
+func clearURL(f PaymentsFilter) string {
+	if f.ClearURL == "" {
+		return "/payments"
+	}
+	return f.ClearURL
+}
+
+func fieldsWrong(f PaymentsFilter, names ...string) bool {
+	for _, n := range names {
+		if f.Errors[n] != "" {
+			return true
+		}
+	}
+	return false
+}
+
+func inputMode(kind string) string {
+	if kind == "text" {
+		return "decimal"
+	}
+	return "numeric"
+}
+
+// noMatchWords says what was searched and how to widen it.
+func noMatchWords(f PaymentsFilter) string {
+	if len(f.Errors) > 0 {
+		return "One of the filters cannot be read. Change it, or clear them all."
+	}
+	if f.Q != "" {
+		return "Nothing was found for “" + f.Q + "” with these filters. References have eight characters; a card is found by its last four digits; an amount is written like 12.50."
+	}
+	return "Nothing was found with these filters. Take one away, or widen the dates."
+}
