@@ -192,6 +192,7 @@ create table transactions (
 );
 create unique index transactions_provider_ref on transactions (merchant_id, connection_id, provider_ref) where provider_ref is not null;
 create index transactions_of_payment on transactions (merchant_id, payment_id, created_at desc, id desc);
+create index transactions_newest on transactions (merchant_id, created_at desc, id desc);
 create index transactions_open on transactions (merchant_id, next_ask_at) where status in ('pending', 'processing', 'unknown');
 
 -- One row per form that moved money: a key minted with the form makes one effect.

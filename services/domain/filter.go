@@ -21,14 +21,15 @@ const (
 type PaymentFilter struct {
 	// Query as typed: a reference, the last four digits, an amount, or the
 	// beginning of an order reference. The store decides which of them it can be.
-	Query      string
-	Status     PaymentStatus
-	Type       TransactionType // Refund: payments with refunds
-	Method     Method
-	Connection ConnectionID
-	Currency   money.Currency
-	// MinMinor and MaxMinor bound the amount, inclusive, in minor units of
-	// Currency; zero is no bound.
+	Query string
+	// Each of these lists is "any of them"; empty is no condition.
+	Statuses    []PaymentStatus
+	Methods     []Method
+	Connections []ConnectionID
+	Currencies  []money.Currency
+	Type        TransactionType // Refund: payments with refunds
+	// MinMinor and MaxMinor bound the amount, inclusive, in minor units; zero is
+	// no bound. They make sense for currencies of one exponent.
 	MinMinor, MaxMinor int64
 	// From is inclusive, To exclusive; zero is no bound.
 	From, To time.Time
@@ -41,7 +42,7 @@ type PaymentFilter struct {
 
 // Empty says that no condition narrows the list.
 func (f PaymentFilter) Empty() bool {
-	return f.Query == "" && f.Status == "" && f.Type == "" && f.Method == "" && f.Connection.IsZero() && f.Currency.IsZero() &&
+	return f.Query == "" && len(f.Statuses) == 0 && f.Type == "" && len(f.Methods) == 0 && len(f.Connections) == 0 && len(f.Currencies) == 0 &&
 		f.MinMinor == 0 && f.MaxMinor == 0 && f.From.IsZero() && f.To.IsZero()
 }
 
@@ -90,9 +91,17 @@ type PaymentPage struct {
 	Older, Newer Cursor // zero: there are none
 }
 
-// DayTotals are one currency's figures of one day, in minor units.
+// DayTotals are one currency's figures of one day. Only approved transactions
+// are in Taken and Refunded; open ones are named beside them and in no sum.
 type DayTotals struct {
-	Currency                 money.Currency
-	Approved, Declined, Open int
-	Captured, Refunded, Held money.Amount
+	Currency    money.Currency
+	Sales       int
+	Taken       money.Amount
+	Refunds     int
+	Refunded    money.Amount
+	Declined    int
+	OpenSales   int
+	OpenSale    money.Amount
+	OpenRefunds int
+	OpenRefund  money.Amount
 }

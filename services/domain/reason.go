@@ -79,3 +79,26 @@ func (r Reason) Words() (what, next string) {
 	}
 	return w[0], w[1]
 }
+
+// RefundReason is why a person gives money back: the value of a form and its
+// label, which is what is kept and shown.
+type RefundReason struct{ Value, Label string }
+
+// RefundReasons lists the choices in the order of the form. "other" needs a note.
+var RefundReasons = []RefundReason{
+	{"returned", "Item returned"},
+	{"error", "Charged in error"},
+	{"not_delivered", "Not delivered"},
+	{"goodwill", "Goodwill"},
+	{"other", "Other"},
+}
+
+// RefundReasonLabel finds a choice's label by its value.
+func RefundReasonLabel(value string) (string, bool) {
+	for _, r := range RefundReasons {
+		if r.Value == value {
+			return r.Label, true
+		}
+	}
+	return "", false
+}

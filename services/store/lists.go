@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/lib/pq"
 
 	"github.com/counterfoil/counterfoil/services/domain"
 	"github.com/counterfoil/counterfoil/services/money"
@@ -31,20 +32,12 @@ func (c *conditions) add(format string, args ...any) {
 func paymentConditions(m domain.MerchantID, f domain.PaymentFilter) *conditions {
 	c := &conditions{}
 	c.add("p.merchant_id = %s", m)
-	if f.Status != "" {
-		c.add("p.status = %s", f.Status)
-	}
+	anyOf(c, "p.status", f.Statuses, func(v domain.PaymentStatus) string { return string(v) })
+	anyOf(c, "p.method", f.Methods, func(v domain.Method) string { return string(v) })
+	anyOf(c, "p.connection_id", f.Connections, func(v domain.ConnectionID) string { return v.String() })
+	anyOf(c, "p.currency", f.Currencies, money.Currency.Code)
 	if f.Type == domain.Refund {
 		c.add("(p.refunded_minor > 0 or p.held_minor > 0)")
-	}
-	if f.Method != "" {
-		c.add("p.method = %s", f.Method)
-	}
-	if !f.Connection.IsZero() {
-		c.add("p.connection_id = %s", f.Connection)
-	}
-	if !f.Currency.IsZero() {
-		c.add("p.currency = %s", f.Currency.Code())
 	}
 	if f.MinMinor > 0 {
 		c.add("p.amount_minor >= %s", f.MinMinor)
@@ -74,6 +67,26 @@ func paymentConditions(m domain.MerchantID, f domain.PaymentFilter) *conditions 
 		c.sql = append(c.sql, "("+strings.Join(any.sql, " or ")+")")
 	}
 	return c
+}
+
+// anyOf adds "one of these". A single value is compared with =, which is what
+// lets the index give the list's order as well.
+func anyOf[v any](c *conditions, column string, values []v, text func(v) string) {
+	switch len(values) {
+	case 0:
+	case 1:
+		c.add(column+" = %s", text(values[0]))
+	default:
+		all := pq.StringArray{}
+		for _, one := range values {
+			all = append(all, text(one))
+		}
+		kind := "text[]"
+		if column == "p.connection_id" {
+			kind = "uuid[]"
+		}
+		c.add(column+" = any(%s::"+kind+")", all)
+	}
 }
 
 // likePrefix is the pattern for "begins with q", with the wildcards that people
@@ -186,15 +199,20 @@ func (s *Store) ExportPayments(ctx context.Context, m domain.MerchantID, f domai
 	}
 }
 
-// Totals adds up the payments created in [from, to) per currency, in one
+// Totals adds up the transactions created in [from, to) per currency, in one
 // statement.
 func (t *Tx) Totals(ctx context.Context, from, to time.Time) ([]domain.DayTotals, error) {
-	rows, err := t.q.QueryContext(ctx, `select p.currency,
-			count(*) filter (where p.captured_minor > 0),
-			count(*) filter (where p.status in ('declined', 'not_charged')),
-			count(*) filter (where p.status in ('processing', 'unknown', 'needs_person')),
-			coalesce(sum(p.captured_minor), 0)::bigint, coalesce(sum(p.refunded_minor), 0)::bigint, coalesce(sum(p.held_minor), 0)::bigint
-		from payments p where p.merchant_id = $1 and p.created_at >= $2 and p.created_at < $3 group by p.currency order by p.currency`, t.m, from, to)
+	rows, err := t.q.QueryContext(ctx, `select t.currency,
+			count(*) filter (where t.type = 'sale' and t.status = 'approved'),
+			coalesce(sum(t.amount_minor) filter (where t.type = 'sale' and t.status = 'approved'), 0)::bigint,
+			count(*) filter (where t.type = 'refund' and t.status = 'approved'),
+			coalesce(sum(t.amount_minor) filter (where t.type = 'refund' and t.status = 'approved'), 0)::bigint,
+			count(*) filter (where t.status in ('declined', 'failed')),
+			count(*) filter (where t.type = 'sale' and t.status in ('pending', 'processing', 'unknown', 'needs_person')),
+			coalesce(sum(t.amount_minor) filter (where t.type = 'sale' and t.status in ('pending', 'processing', 'unknown', 'needs_person')), 0)::bigint,
+			count(*) filter (where t.type = 'refund' and t.status in ('pending', 'processing', 'unknown', 'needs_person')),
+			coalesce(sum(t.amount_minor) filter (where t.type = 'refund' and t.status in ('pending', 'processing', 'unknown', 'needs_person')), 0)::bigint
+		from transactions t where t.merchant_id = $1 and t.created_at >= $2 and t.created_at < $3 group by t.currency order by t.currency`, t.m, from, to)
 	if err != nil {
 		return nil, dbError("totals", err)
 	}
@@ -203,14 +221,15 @@ func (t *Tx) Totals(ctx context.Context, from, to time.Time) ([]domain.DayTotals
 	for rows.Next() {
 		var d domain.DayTotals
 		var code string
-		var captured, refunded, held int64
-		if err := rows.Scan(&code, &d.Approved, &d.Declined, &d.Open, &captured, &refunded, &held); err != nil {
+		var taken, refunded, openSale, openRefund int64
+		if err := rows.Scan(&code, &d.Sales, &taken, &d.Refunds, &refunded, &d.Declined, &d.OpenSales, &openSale, &d.OpenRefunds, &openRefund); err != nil {
 			return nil, dbError("totals", err)
 		}
 		if d.Currency, err = money.ParseCurrency(code); err != nil {
 			return nil, dbError("totals", err)
 		}
-		d.Captured, d.Refunded, d.Held = money.FromMinor(captured, d.Currency), money.FromMinor(refunded, d.Currency), money.FromMinor(held, d.Currency)
+		d.Taken, d.Refunded = money.FromMinor(taken, d.Currency), money.FromMinor(refunded, d.Currency)
+		d.OpenSale, d.OpenRefund = money.FromMinor(openSale, d.Currency), money.FromMinor(openRefund, d.Currency)
 		out = append(out, d)
 	}
 	return out, dbError("totals", rows.Err())

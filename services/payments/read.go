@@ -1,0 +1,296 @@
+package payments
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/counterfoil/counterfoil/services/domain"
+	"github.com/counterfoil/counterfoil/services/money"
+	"github.com/counterfoil/counterfoil/services/providers"
+	"github.com/counterfoil/counterfoil/services/store"
+)
+
+// Detail is everything that a payment's page shows.
+type Detail struct {
+	Payment      domain.Payment
+	Transactions []domain.Transaction // newest first
+	Messages     []store.Message      // newest first
+	Connection   domain.Connection
+	Caps         domain.Capabilities
+	PartRefund   bool
+	// Open says that an outcome is still to come, so that the page keeps asking.
+	Open bool
+	// FrameOrigin is the only origin whose pages the payment's page may frame,
+	// while a card is to be typed there.
+	FrameOrigin string
+	RefundWhy   domain.Denial
+	CheckWhy    domain.Denial
+}
+
+// Sale is the payment's first transaction.
+func (d Detail) Sale() domain.Transaction {
+	sale, _ := saleOf(d.Transactions)
+	return sale
+}
+
+// maxMessages bounds what the page shows of the talk with the provider.
+const maxMessages = 100
+
+// Get reads a payment with its life. It needs payments:read; NotFound covers
+// another merchant's payment too. It sends five statements.
+func (s *Service) Get(ctx context.Context, actor domain.Actor, id domain.PaymentID) (Detail, error) {
+	if err := actor.Require(domain.PaymentsRead); err != nil {
+		return Detail{}, err
+	}
+	var d Detail
+	err := s.Store.ReadTenant(ctx, actor.MerchantID, func(tx *store.Tx) error {
+		var err error
+		if d.Payment, err = tx.Payment(ctx, id); err != nil {
+			return err
+		}
+		if d.Transactions, err = tx.Transactions(ctx, id); err != nil {
+			return err
+		}
+		if d.Messages, err = tx.Messages(ctx, id, maxMessages); err != nil {
+			return err
+		}
+		if d.Connection, err = tx.Connection(ctx, d.Payment.ConnectionID); err != nil {
+			return err
+		}
+		l, err := s.link(ctx, tx, d.Connection)
+		if err != nil {
+			if domain.CodeOf(err) != domain.Unavailable {
+				return err
+			}
+			// A connection that is not set up completely can do nothing, but its
+			// payments can still be looked at.
+			return nil
+		}
+		d.Caps = l.caps
+		if o, ok := l.provider.(providers.PageOrigin); ok && d.Sale().RedirectURL != "" {
+			d.FrameOrigin = o.CardPageOrigin()
+		}
+		return nil
+	})
+	if err != nil {
+		return Detail{}, err
+	}
+	d.PartRefund = d.Caps.Has(domain.CanPartRefund)
+	for _, t := range d.Transactions {
+		d.Open = d.Open || t.Status.Open()
+	}
+	_, saleOpen := saleOf(d.Transactions)
+	d.Payment.ConnectionName, d.Payment.Provider = d.Connection.Name, d.Connection.Provider
+	d.RefundWhy = domain.Allowed(actor, d.Payment, saleOpen, domain.ActRefund, d.Caps)
+	d.CheckWhy = domain.Allowed(actor, d.Payment, d.Open, domain.ActCheck, d.Caps)
+	return d, nil
+}
+
+// Listing is a page of payments with what its filter menu offers.
+type Listing struct {
+	domain.PaymentPage
+	Connections []domain.Connection
+	// FirstDay says that the merchant has no payment at all, not merely none
+	// that matches.
+	FirstDay bool
+	// Jump is set when the query is the reference of exactly one payment.
+	Jump domain.PaymentID
+}
+
+// List reads a page of payments. It needs payments:read. It sends two
+// statements, three for a query that can be a reference, one more when the page
+// is empty.
+func (s *Service) List(ctx context.Context, actor domain.Actor, merchant domain.Merchant, f domain.PaymentFilter) (Listing, error) {
+	if err := actor.Require(domain.PaymentsRead); err != nil {
+		return Listing{}, err
+	}
+	f = withQueryAmounts(f, merchant)
+	var out Listing
+	err := s.Store.ReadTenant(ctx, actor.MerchantID, func(tx *store.Tx) error {
+		var err error
+		if ref, ok := domain.CanonicalReference(f.Query); ok {
+			id, err := tx.PaymentIDByReference(ctx, ref)
+			if err == nil {
+				out.Jump = id
+				return nil
+			}
+			if domain.CodeOf(err) != domain.NotFound {
+				return err
+			}
+		}
+		if out.PaymentPage, err = tx.ListPayments(ctx, f); err != nil {
+			return err
+		}
+		if out.Connections, err = tx.Connections(ctx); err != nil {
+			return err
+		}
+		if len(out.Payments) == 0 {
+			any, err := tx.ListPayments(ctx, domain.PaymentFilter{Limit: 1})
+			out.FirstDay = len(any.Payments) == 0
+			return err
+		}
+		return nil
+	})
+	names := map[domain.ConnectionID]string{}
+	for _, c := range out.Connections {
+		names[c.ID] = c.Name
+	}
+	for i := range out.Payments {
+		out.Payments[i].ConnectionName = names[out.Payments[i].ConnectionID]
+	}
+	return out, err
+}
+
+// Export hands the payments of a filter to yield in pages, newest first. It
+// needs payments:export and leaves one audit row before the first byte.
+// TooMany when other downloads use up their share.
+func (s *Service) Export(ctx context.Context, actor domain.Actor, merchant domain.Merchant, f domain.PaymentFilter, yield func([]domain.Payment) error) error {
+	if err := actor.Require(domain.PaymentsExport); err != nil {
+		return err
+	}
+	f = withQueryAmounts(f, merchant)
+	err := s.Store.InTenant(ctx, actor.MerchantID, func(tx *store.Tx) error {
+		tx.Audit(store.AuditEntry{At: s.now(), Actor: actor, Action: "payments.exported", ObjectType: "list", ObjectID: "payments", Result: "ok",
+			Detail: map[string]any{"from": f.From, "to": f.To, "narrowed": !f.Empty()}})
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	var names map[domain.ConnectionID]string
+	return s.Store.ExportPayments(ctx, actor.MerchantID, f, func(ps []domain.Payment) error {
+		if names == nil {
+			names = map[domain.ConnectionID]string{}
+			err := s.Store.ReadTenant(ctx, actor.MerchantID, func(tx *store.Tx) error {
+				conns, err := tx.Connections(ctx)
+				for _, c := range conns {
+					names[c.ID] = c.Name
+				}
+				return err
+			})
+			if err != nil {
+				return err
+			}
+		}
+		for i := range ps {
+			ps[i].ConnectionName = names[ps[i].ConnectionID]
+		}
+		return yield(ps)
+	})
+}
+
+// withQueryAmounts reads the typed query as an amount in each of the merchant's
+// currencies.
+func withQueryAmounts(f domain.PaymentFilter, m domain.Merchant) domain.PaymentFilter {
+	f.QueryAmounts = nil
+	q := strings.ReplaceAll(strings.TrimLeft(strings.TrimSpace(f.Query), "£€$¥"), ",", "")
+	if q == "" {
+		return f
+	}
+	for _, c := range m.Currencies {
+		if a, err := money.ParseMajor(q, c); err == nil && a.IsPositive() {
+			f.QueryAmounts = append(f.QueryAmounts, a)
+		}
+	}
+	return f
+}
+
+// Options is what the form of a sale offers for one connection.
+type Options struct {
+	Connections []domain.Connection // those in use, in the merchant's mode
+	Chosen      domain.Connection   // zero when there are several and none was asked for
+	Caps        domain.Capabilities
+	Currencies  []money.Currency
+	Cards       []domain.StoredCard
+	Frame       providers.Frame // zero unless the connection has a token frame
+	Label       string          // the provider's name
+}
+
+// maxCards bounds the stored cards that the form lists.
+const maxCards = 50
+
+// FormOptions reads what the sale form offers. It needs payments:take. asked
+// may be zero: a single connection is then chosen by itself.
+func (s *Service) FormOptions(ctx context.Context, actor domain.Actor, merchant domain.Merchant, asked domain.ConnectionID) (Options, error) {
+	if err := actor.Require(domain.PaymentsTake); err != nil {
+		return Options{}, err
+	}
+	var o Options
+	err := s.Store.ReadTenant(ctx, actor.MerchantID, func(tx *store.Tx) error {
+		all, err := tx.Connections(ctx)
+		if err != nil {
+			return err
+		}
+		for _, c := range all {
+			if c.Active && c.Mode == merchant.Mode {
+				o.Connections = append(o.Connections, c)
+				if c.ID == asked {
+					o.Chosen = c
+				}
+			}
+		}
+		switch {
+		case !asked.IsZero() && o.Chosen.ID.IsZero():
+			return domain.Errorf(domain.NotFound, "There is no connection with that id in use.")
+		case o.Chosen.ID.IsZero() && len(o.Connections) == 1:
+			o.Chosen = o.Connections[0]
+		case o.Chosen.ID.IsZero():
+			return nil
+		}
+		l, err := s.link(ctx, tx, o.Chosen)
+		if err != nil {
+			return err
+		}
+		o.Label = l.reg.Label
+		o.Caps = l.caps
+		o.Currencies = providers.Currencies(l.reg, l.conn, merchant.Currencies)
+		if f, ok := l.provider.(providers.FrameTokenizer); ok {
+			o.Frame, _ = f.CardFrame(s.PublicURL)
+		}
+		if l.caps.Has(domain.CanSellByToken) {
+			o.Cards, err = tx.Cards(ctx, o.Chosen.ID, maxCards)
+		}
+		return err
+	})
+	return o, err
+}
+
+// Overview is the first page's figures.
+type Overview struct {
+	Today     []domain.DayTotals
+	Waiting   []domain.Payment // unknown or needing a person, newest first
+	Uncertain int              // how many those are in all, at most UncertainCap+1
+	Latest    []domain.Payment
+}
+
+// UncertainCap bounds the counter: beyond it the page says "more than".
+const UncertainCap = 100
+
+// Overview reads today's figures in the merchant's own day. It needs
+// overview:read and sends four statements.
+func (s *Service) Overview(ctx context.Context, actor domain.Actor, merchant domain.Merchant) (Overview, error) {
+	if err := actor.Require(domain.OverviewRead); err != nil {
+		return Overview{}, err
+	}
+	local := s.now().In(merchant.Location())
+	from := time.Date(local.Year(), local.Month(), local.Day(), 0, 0, 0, 0, local.Location())
+	var o Overview
+	err := s.Store.ReadTenant(ctx, actor.MerchantID, func(tx *store.Tx) error {
+		var err error
+		if o.Today, err = tx.Totals(ctx, from, from.AddDate(0, 0, 1)); err != nil {
+			return err
+		}
+		if o.Uncertain, err = tx.CountUncertain(ctx, UncertainCap+1); err != nil {
+			return err
+		}
+		waiting, err := tx.ListPayments(ctx, domain.PaymentFilter{Statuses: []domain.PaymentStatus{domain.PaymentUnknown, domain.PaymentNeedsPerson}, Limit: 5})
+		if err != nil {
+			return err
+		}
+		latest, err := tx.ListPayments(ctx, domain.PaymentFilter{Limit: 6})
+		o.Waiting, o.Latest = waiting.Payments, latest.Payments
+		return err
+	})
+	return o, err
+}

@@ -1,0 +1,358 @@
+package payments
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/counterfoil/counterfoil/services/domain"
+	"github.com/counterfoil/counterfoil/services/jobs/args"
+	"github.com/counterfoil/counterfoil/services/providers"
+	"github.com/counterfoil/counterfoil/services/store"
+)
+
+func resolveJob(x domain.Transaction) args.ResolveTransaction {
+	return args.ResolveTransaction{MerchantID: x.MerchantID, TransactionID: x.ID}
+}
+
+// send calls the provider outside any database transaction and settles what it
+// said. The call outlives the browser's request: a closed tab must not cut a
+// charge in half.
+func (s *Service) send(ctx context.Context, actor domain.Actor, l link, x domain.Transaction, call func(context.Context) (providers.Result, error)) (domain.TransactionStatus, error) {
+	ctx = context.WithoutCancel(ctx)
+	callCtx, cancel := context.WithTimeout(ctx, l.reg.Timeout)
+	res, err := call(callCtx)
+	cancel()
+	sent := s.now()
+	a := s.translate(l, x, res, err, sent)
+	var status domain.TransactionStatus
+	write := func() error {
+		return s.Store.InTenant(ctx, x.MerchantID, func(tx *store.Tx) error {
+			if err := tx.NoteSent(ctx, x.ID, sent); err != nil {
+				return err
+			}
+			var err error
+			status, err = s.settle(ctx, tx, actor, x, a, string(x.Type))
+			return err
+		})
+	}
+	err = write()
+	// The provider's answer is worth a few tries; if the database stays away the
+	// row stays pending and the resolver will ask again.
+	for try := 0; domain.CodeOf(err) == domain.Unavailable && try < 3; try++ {
+		time.Sleep(time.Duration(100<<try) * time.Millisecond)
+		err = write()
+	}
+	if err != nil {
+		s.Log.ErrorContext(ctx, "the provider's answer could not be written down", "transaction", x.ID.String(), "outcome", string(a.to), "error", err)
+		return domain.TxPending, domain.Wrap(err, domain.Unavailable, "The payment was sent but its answer could not be written down. Do not charge again: Counterfoil asks the provider and shows the outcome in Payments.")
+	}
+	return status, nil
+}
+
+// answer is what a provider's words do to a transaction, before the row's own
+// status is looked at.
+type answer struct {
+	to      domain.TransactionStatus
+	set     store.Settlement
+	outcome string // for the message kept beside the transaction
+	raw     []byte
+}
+
+// translate turns a result or an error of a money call into an answer. It is
+// pure but for the clock it is given. Only a fault that certainly did nothing
+// fails; everything else that is not a plain yes or no is unknown.
+func (s *Service) translate(l link, x domain.Transaction, res providers.Result, err error, at time.Time) answer {
+	a := answer{set: store.Settlement{At: at, NextAskAt: at.Add(AskDelay(0))}}
+	if err != nil {
+		a.to, a.outcome = domain.TxUnknown, "no certain answer"
+		if e, ok := providers.AsError(err); ok {
+			a.raw = e.Raw
+			a.set.ProviderCode, a.set.ProviderText = e.Code, e.Text
+			a.outcome = string(e.Kind)
+			if e.NotDone {
+				a.to = domain.TxFailed
+				a.set.Reason = reasonOf(e)
+			}
+		}
+		a.set.To = a.to
+		s.Log.Warn("provider fault", "provider", l.reg.Name, "transaction", x.ID.String(), "status", string(a.to), "error", err)
+		return a
+	}
+	a.raw = res.Raw
+	a.outcome = res.Outcome.String()
+	a.set.ProviderRef, a.set.ProviderCode, a.set.ProviderText = res.ProviderRef, res.Code, res.Text
+	a.set.AuthCode, a.set.Card, a.set.RedirectURL = res.AuthCode, res.Card, res.RedirectURL
+	switch res.Outcome {
+	case providers.Approved:
+		a.to = domain.TxApproved
+		if res.Amount != nil && *res.Amount != x.Amount {
+			// Money moved, but not the money we asked for: a person must look.
+			a.to = domain.TxNeedsPerson
+			a.outcome = "approved with another amount"
+			a.set.ProviderText = "The provider approved " + res.Amount.FormatCode() + " instead of " + x.Amount.FormatCode() + "."
+		}
+	case providers.Declined:
+		a.to = domain.TxDeclined
+		a.set.Reason = res.Reason
+		if a.set.Reason == domain.ReasonNone {
+			a.set.Reason = domain.ReasonDeclined
+		}
+	case providers.Pending, providers.Absent:
+		// "Absent" is no verdict on a call that was just answered; Resolve
+		// judges it by the provider's window.
+		a.to = domain.TxProcessing
+	}
+	a.set.To = a.to
+	return a
+}
+
+// reasonOf gives a certain fault its words.
+func reasonOf(e *providers.Error) domain.Reason {
+	if e.Reason != domain.ReasonNone {
+		return e.Reason
+	}
+	switch e.Kind {
+	case providers.KindUnreachable:
+		return domain.ReasonUnreachable
+	case providers.KindCredentials:
+		return domain.ReasonCredentials
+	case providers.KindRateLimited:
+		return domain.ReasonRateLimited
+	case providers.KindUnsupported:
+		return domain.ReasonNotAllowed
+	}
+	return domain.ReasonInvalidRequest
+}
+
+// settle is the one function in which the sale, the refund, the poller and the
+// resolver end. It applies the answer if the row's status allows it, keeps the
+// provider's words, and audits a change. It returns the status as it then is.
+func (s *Service) settle(ctx context.Context, tx *store.Tx, actor domain.Actor, x domain.Transaction, a answer, op string) (domain.TransactionStatus, error) {
+	changed, err := tx.Settle(ctx, x.PaymentID, x.ID, a.set)
+	if domain.CodeOf(err) == domain.Conflict {
+		// The provider's id belongs to another transaction. Whatever that means,
+		// it is not for a machine to book.
+		a.set.To, a.to = domain.TxNeedsPerson, domain.TxNeedsPerson
+		a.set.ProviderText = err.Error()
+		a.set.ProviderRef = ""
+		a.outcome = "reference of another transaction"
+		changed, err = tx.Settle(ctx, x.PaymentID, x.ID, a.set)
+	}
+	if err != nil {
+		return "", err
+	}
+	if changed || len(a.raw) > 0 {
+		if err := tx.AddMessage(ctx, store.Message{TransactionID: x.ID, At: a.set.At, Op: op, Outcome: a.outcome, Body: string(a.raw)}); err != nil {
+			return "", err
+		}
+	}
+	if changed {
+		tx.Audit(s.entry(actor, x, "settled", string(a.to), map[string]any{"reason": string(a.set.Reason), "provider_code": a.set.ProviderCode, "provider_ref": a.set.ProviderRef, "by": op}))
+		return a.to, nil
+	}
+	now, err := tx.Transaction(ctx, x.ID)
+	return now.Status, err
+}
+
+// Resolved is what a status question led to.
+type Resolved struct {
+	Status domain.TransactionStatus
+	// Again is when to ask again; zero when the outcome is known or a person
+	// has taken over.
+	Again time.Duration
+}
+
+// Resolve asks the provider for the truth about a transaction whose outcome is
+// open and settles it when the answer is final. It never sends money. The job
+// calls it as the system; Check calls it for a person.
+func (s *Service) Resolve(ctx context.Context, m domain.MerchantID, id domain.TransactionID) (Resolved, error) {
+	return s.resolve(ctx, domain.Actor{MerchantID: m}, id)
+}
+
+func (s *Service) resolve(ctx context.Context, actor domain.Actor, id domain.TransactionID) (Resolved, error) {
+	var x domain.Transaction
+	var l link
+	err := s.Store.ReadTenant(ctx, actor.MerchantID, func(tx *store.Tx) error {
+		var err error
+		if x, err = tx.Transaction(ctx, id); err != nil || !x.Status.Open() {
+			return err
+		}
+		conn, err := tx.Connection(ctx, x.ConnectionID)
+		if err != nil {
+			return err
+		}
+		l, err = s.link(ctx, tx, conn)
+		return err
+	})
+	if err != nil || !x.Status.Open() {
+		return Resolved{Status: x.Status}, err
+	}
+	finder, can := l.provider.(providers.StatusFinder)
+	if !can {
+		return s.noAnswer(ctx, actor, x, "the provider offers no status question", nil)
+	}
+	callCtx, cancel := context.WithTimeout(ctx, l.reg.Timeout)
+	res, err := finder.FindStatus(callCtx, providers.Lookup{Type: x.Type, AttemptRef: x.AttemptRef, ProviderRef: x.ProviderRef, OriginalRef: x.OriginalRef, Amount: x.Amount})
+	cancel()
+	if err != nil {
+		// A question that failed tells nothing about the money.
+		var raw []byte
+		outcome := "no answer to the status question"
+		if e, ok := providers.AsError(err); ok {
+			raw, outcome = e.Raw, "status question: "+string(e.Kind)
+		}
+		s.Log.WarnContext(ctx, "status question failed", "provider", l.reg.Name, "transaction", x.ID.String(), "error", err)
+		return s.noAnswer(ctx, actor, x, outcome, raw)
+	}
+	switch res.Outcome {
+	case providers.Approved, providers.Declined:
+		now := s.now()
+		a := s.translate(l, x, res, nil, now)
+		var status domain.TransactionStatus
+		err := s.Store.InTenant(ctx, x.MerchantID, func(tx *store.Tx) error {
+			if err := tx.NoteAsk(ctx, x.ID, now, time.Time{}, false); err != nil {
+				return err
+			}
+			var err error
+			status, err = s.settle(ctx, tx, actor, x, a, "status")
+			return err
+		})
+		return Resolved{Status: status}, err
+	case providers.Absent:
+		return s.absent(ctx, actor, x, l, res)
+	}
+	return s.notFinal(ctx, actor, x, res)
+}
+
+// absent judges "the provider does not know it": a verdict only after the
+// provider's own window and in as many asks as its rule wants.
+func (s *Service) absent(ctx context.Context, actor domain.Actor, x domain.Transaction, l link, res providers.Result) (Resolved, error) {
+	now := s.now()
+	counts := !now.Before(x.LastSendAt.Add(l.reg.Absence.After))
+	if !counts || x.Absent+1 < l.reg.Absence.Asks {
+		return s.wait(ctx, actor, x, "not known there", res.Raw, counts)
+	}
+	a := answer{to: domain.TxFailed, outcome: "never charged", raw: res.Raw,
+		set: store.Settlement{To: domain.TxFailed, Reason: domain.ReasonNeverArrived, ProviderCode: res.Code, ProviderText: res.Text, At: now}}
+	var status domain.TransactionStatus
+	err := s.Store.InTenant(ctx, x.MerchantID, func(tx *store.Tx) error {
+		if err := tx.NoteAsk(ctx, x.ID, now, time.Time{}, true); err != nil {
+			return err
+		}
+		var err error
+		status, err = s.settle(ctx, tx, actor, x, a, "status")
+		return err
+	})
+	return Resolved{Status: status}, err
+}
+
+// notFinal keeps a transaction open that the provider knows but has not ended.
+func (s *Service) notFinal(ctx context.Context, actor domain.Actor, x domain.Transaction, res providers.Result) (Resolved, error) {
+	now := s.now()
+	if res.ProviderRef == "" && res.RedirectURL == "" || x.Status == domain.TxNeedsPerson {
+		return s.wait(ctx, actor, x, "not final", nil, false)
+	}
+	if age := now.Sub(x.CreatedAt); age >= GiveUpAfter {
+		return s.giveUp(ctx, actor, x)
+	}
+	again := AskDelay(now.Sub(x.CreatedAt))
+	err := s.Store.InTenant(ctx, x.MerchantID, func(tx *store.Tx) error {
+		if err := tx.NoteAsk(ctx, x.ID, now, now.Add(again), false); err != nil {
+			return err
+		}
+		if x.Status == domain.TxProcessing && x.ProviderRef != "" {
+			return nil
+		}
+		a := answer{to: domain.TxProcessing, outcome: "not final", raw: res.Raw, set: store.Settlement{To: domain.TxProcessing, ProviderRef: res.ProviderRef,
+			ProviderCode: res.Code, ProviderText: res.Text, RedirectURL: res.RedirectURL, NextAskAt: now.Add(again), At: now}}
+		_, err := s.settle(ctx, tx, actor, x, a, "status")
+		return err
+	})
+	return Resolved{Status: domain.TxProcessing, Again: again}, err
+}
+
+// noAnswer is wait for a question that was not answered.
+func (s *Service) noAnswer(ctx context.Context, actor domain.Actor, x domain.Transaction, outcome string, raw []byte) (Resolved, error) {
+	return s.wait(ctx, actor, x, outcome, raw, false)
+}
+
+// wait notes the question and plans the next one. A transaction that is still
+// "pending" after its request can have left is a process that died between two
+// lines: from then on its outcome is unknown. After a day a person takes over.
+func (s *Service) wait(ctx context.Context, actor domain.Actor, x domain.Transaction, outcome string, raw []byte, absent bool) (Resolved, error) {
+	now := s.now()
+	age := now.Sub(x.CreatedAt)
+	if age >= GiveUpAfter && x.Status.Asking() {
+		return s.giveUp(ctx, actor, x)
+	}
+	again := AskDelay(age)
+	next := now.Add(again)
+	status := x.Status
+	if !x.Status.Asking() {
+		again, next = 0, time.Time{}
+	}
+	err := s.Store.InTenant(ctx, x.MerchantID, func(tx *store.Tx) error {
+		if err := tx.NoteAsk(ctx, x.ID, now, next, absent); err != nil {
+			return err
+		}
+		if x.Status == domain.TxPending && now.After(x.LastSendAt) {
+			var err error
+			status, err = s.settle(ctx, tx, actor, x, answer{to: domain.TxUnknown, outcome: outcome, raw: raw,
+				set: store.Settlement{To: domain.TxUnknown, NextAskAt: next, At: now}}, "status")
+			return err
+		}
+		if len(raw) == 0 {
+			return nil
+		}
+		return tx.AddMessage(ctx, store.Message{TransactionID: x.ID, At: now, Op: "status", Outcome: outcome, Body: string(raw)})
+	})
+	return Resolved{Status: status, Again: again}, err
+}
+
+// giveUp hands an outcome that stayed open for a day to a person.
+func (s *Service) giveUp(ctx context.Context, actor domain.Actor, x domain.Transaction) (Resolved, error) {
+	now := s.now()
+	status := domain.TxNeedsPerson
+	err := s.Store.InTenant(ctx, x.MerchantID, func(tx *store.Tx) error {
+		if err := tx.NoteAsk(ctx, x.ID, now, time.Time{}, false); err != nil {
+			return err
+		}
+		var err error
+		status, err = s.settle(ctx, tx, actor, x, answer{to: domain.TxNeedsPerson, outcome: "no outcome in a day",
+			set: store.Settlement{To: domain.TxNeedsPerson, At: now}}, "status")
+		return err
+	})
+	return Resolved{Status: status}, err
+}
+
+// Check asks the provider now, for a person who does not want to wait. It needs
+// payments:check and sends no money. It returns the payment's status words via
+// the page; NotFound when the payment is not the merchant's.
+func (s *Service) Check(ctx context.Context, actor domain.Actor, id domain.PaymentID) error {
+	if err := actor.Require(domain.PaymentsCheck); err != nil {
+		return err
+	}
+	var open []domain.TransactionID
+	err := s.Store.ReadTenant(ctx, actor.MerchantID, func(tx *store.Tx) error {
+		if _, err := tx.Payment(ctx, id); err != nil {
+			return err
+		}
+		txs, err := tx.Transactions(ctx, id)
+		for _, x := range txs {
+			if x.Status.Open() {
+				open = append(open, x.ID)
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, x := range open {
+		_, err := s.resolve(ctx, actor, x)
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
