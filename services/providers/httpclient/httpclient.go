@@ -147,8 +147,8 @@ func (c *Client) guarded(ctx context.Context, call Call) (*Response, *providers.
 	}
 	resp, fault := c.send(ctx, call)
 	switch {
-	case fault != nil && ctx.Err() != nil && fault.NotDone:
-		// The caller went away before anything left: no news of the provider.
+	case fault != nil && errors.Is(ctx.Err(), context.Canceled):
+		// The caller went away, which says nothing of the provider.
 		report(errExcluded)
 	case fault != nil && (fault.Kind == providers.KindUnreachable || fault.Kind == providers.KindNoAnswer):
 		report(fault)
@@ -219,13 +219,13 @@ func (c *Client) fault(call Call, kind providers.ErrorKind, notDone bool, err er
 // Scrub is the package's Scrub, with this client's and the given secret values
 // taken out as well.
 func (c *Client) Scrub(b []byte, secrets ...string) []byte {
-	return Scrub(without(b, c.opts.Secrets, secrets))
+	return scrubberOf(c.opts.Secrets, secrets).body(b)
 }
 
 // ScrubText is the package's ScrubText, with this client's and the given
 // secret values taken out as well.
 func (c *Client) ScrubText(s string, secrets ...string) string {
-	return ScrubText(string(without([]byte(s), c.opts.Secrets, secrets)))
+	return scrubberOf(c.opts.Secrets, secrets).text(s)
 }
 
 func (c *Client) record(call Call, started time.Time, resp *Response, fault *providers.Error) {

@@ -40,23 +40,39 @@ func isSecretName(name string) bool {
 // and every run of 12 to 19 digits with a right check digit. Of JSON it keeps
 // the order of the fields and gives valid JSON back; anything else is treated
 // as text.
-func Scrub(b []byte) []byte {
+func Scrub(b []byte) []byte { return scrubber{}.body(b) }
+
+// ScrubText takes secrets and card numbers out of a text that is not JSON.
+func ScrubText(s string) string { return scrubber{}.text(s) }
+
+// scrubber scrubs; secrets are values that go wherever they stand.
+type scrubber struct{ secrets []string }
+
+// scrubberOf keeps the values that are long enough to be secrets, the longest
+// first; shorter ones would only shred the text.
+func scrubberOf(lists ...[]string) scrubber {
+	secrets := slices.DeleteFunc(slices.Concat(lists...), func(s string) bool { return len(s) < 4 })
+	slices.SortStableFunc(secrets, func(a, b string) int { return len(b) - len(a) })
+	return scrubber{secrets}
+}
+
+func (s scrubber) body(b []byte) []byte {
 	if len(bytes.TrimSpace(b)) == 0 {
 		return nil
 	}
 	if json.Valid(b) {
-		if out, err := scrubJSON(b); err == nil {
+		if out, err := s.json(b); err == nil {
 			return out
 		}
 	}
-	return []byte(ScrubText(string(b)))
+	return []byte(s.text(string(b)))
 }
 
-func scrubJSON(b []byte) ([]byte, error) {
+func (s scrubber) json(b []byte) ([]byte, error) {
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.UseNumber()
 	var out bytes.Buffer
-	if err := copyValue(d, &out, false); err != nil {
+	if err := s.copyValue(d, &out, false); err != nil {
 		return nil, err
 	}
 	if _, err := d.Token(); err != io.EOF {
@@ -66,7 +82,7 @@ func scrubJSON(b []byte) ([]byte, error) {
 }
 
 // copyValue copies the next JSON value; hide replaces it as a whole.
-func copyValue(d *json.Decoder, out *bytes.Buffer, hide bool) error {
+func (s scrubber) copyValue(d *json.Decoder, out *bytes.Buffer, hide bool) error {
 	if hide {
 		var gone json.RawMessage
 		if err := d.Decode(&gone); err != nil {
@@ -100,10 +116,10 @@ func copyValue(d *json.Decoder, out *bytes.Buffer, hide bool) error {
 				}
 				key, _ := name.(string)
 				hidden = isSecretName(key)
-				writeString(out, ScrubText(key))
+				writeString(out, s.text(key))
 				out.WriteByte(':')
 			}
-			if err := copyValue(d, out, hidden); err != nil {
+			if err := s.copyValue(d, out, hidden); err != nil {
 				return err
 			}
 		}
@@ -113,12 +129,12 @@ func copyValue(d *json.Decoder, out *bytes.Buffer, hide bool) error {
 		}
 		out.WriteRune(rune(end.(json.Delim)))
 	case string:
-		writeString(out, ScrubText(v))
+		writeString(out, s.text(v))
 	case json.Number:
-		if s := hidePAN(v.String()); s != v.String() {
-			writeString(out, s)
+		if kept := hidePAN(s.literal(v.String())); kept != v.String() {
+			writeString(out, kept)
 		} else {
-			out.WriteString(s)
+			out.WriteString(kept)
 		}
 	case bool:
 		if v {
@@ -145,43 +161,80 @@ var (
 	fieldText = regexp.MustCompile(`(?i)([a-z0-9][a-z0-9_-]*)(\\?["']?\s*[:=]\s*)(\\?"[^"]*"?|'[^']*'?|(?:basic|bearer)\s+[^\s,;&}\])<]+|[^\s,;&}\])<"']+)`)
 	// elementText finds <name>value<, as of XML.
 	elementText = regexp.MustCompile(`(?i)<([a-z0-9][a-z0-9_:-]*)[^<>]*>([^<]+)`)
-	digits      = regexp.MustCompile(`[0-9](?:[ -]?[0-9])*`)
+	digitGroups = regexp.MustCompile(`[0-9]+(?:[ -][0-9]+)*`)
+	uuidShape   = regexp.MustCompile(`(?i)\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b`)
 )
 
-// ScrubText takes secrets and card numbers out of a text that is not JSON.
-func ScrubText(s string) string {
-	s = fieldText.ReplaceAllStringFunc(s, func(m string) string {
+// literal takes the known secret values out.
+func (s scrubber) literal(t string) string {
+	for _, secret := range s.secrets {
+		t = strings.ReplaceAll(t, secret, Redacted)
+	}
+	return t
+}
+
+func (s scrubber) text(t string) string {
+	t = s.literal(t)
+	t = fieldText.ReplaceAllStringFunc(t, func(m string) string {
 		p := fieldText.FindStringSubmatch(m)
 		if !isSecretName(p[1]) {
 			return m
 		}
 		return p[1] + p[2] + Redacted
 	})
-	s = elementText.ReplaceAllStringFunc(s, func(m string) string {
+	t = elementText.ReplaceAllStringFunc(t, func(m string) string {
 		p := elementText.FindStringSubmatch(m)
 		if !isSecretName(p[1]) {
 			return m
 		}
 		return strings.TrimSuffix(m, p[2]) + Redacted
 	})
-	return hidePAN(s)
+	return hidePAN(t)
 }
 
 // hidePAN replaces digit runs that can be a card number: 12 to 19 digits with a
-// right Luhn digit, together or in groups divided by single spaces or hyphens.
-func hidePAN(s string) string {
-	return digits.ReplaceAllStringFunc(s, func(run string) string {
-		if luhn(strings.NewReplacer(" ", "", "-", "").Replace(run)) {
-			return Redacted
-		}
-		// Groups of digits that together are none may still hold one.
-		parts := strings.FieldsFunc(run, func(r rune) bool { return r == ' ' || r == '-' })
-		for _, p := range parts {
-			if luhn(p) {
-				run = strings.Replace(run, p, Redacted, 1)
+// right check digit, together or in groups divided by single spaces or
+// hyphens. A UUID is left whole: its groups are no card's.
+func hidePAN(t string) string {
+	var out strings.Builder
+	last := 0
+	for _, u := range uuidShape.FindAllStringIndex(t, -1) {
+		out.WriteString(hideGroups(t[last:u[0]]))
+		out.WriteString(t[u[0]:u[1]])
+		last = u[1]
+	}
+	out.WriteString(hideGroups(t[last:]))
+	return out.String()
+}
+
+func hideGroups(t string) string {
+	return digitGroups.ReplaceAllStringFunc(t, func(run string) string {
+		groups := strings.FieldsFunc(run, func(r rune) bool { return r == ' ' || r == '-' })
+		var out strings.Builder
+		at := 0 // where the next group begins in run
+		for i := 0; i < len(groups); {
+			taken, length, joined, width := 0, 0, "", -1
+			for j := i; j < len(groups) && len(joined)+len(groups[j]) <= 19; j++ {
+				joined += groups[j]
+				width += 1 + len(groups[j])
+				if luhn(joined) {
+					taken, length = j-i+1, width
+				}
+			}
+			if taken > 0 {
+				out.WriteString(Redacted)
+			} else {
+				taken, length = 1, len(groups[i])
+				out.WriteString(groups[i])
+			}
+			at += length
+			i += taken
+			if i < len(groups) {
+				out.WriteByte(run[at])
+				at++
 			}
 		}
-		return run
+		return out.String()
 	})
 }
 
@@ -200,24 +253,4 @@ func luhn(d string) bool {
 		sum += n
 	}
 	return sum%10 == 0
-}
-
-// without takes literal secret values out, the longest first, in their plain
-// and their JSON-escaped form. Values too short to be secrets would only
-// shred the text and are left.
-func without(b []byte, lists ...[]string) []byte {
-	secrets := slices.Concat(lists...)
-	slices.SortFunc(secrets, func(a, c string) int { return len(c) - len(a) })
-	for _, s := range secrets {
-		if len(s) < 4 {
-			continue
-		}
-		b = bytes.ReplaceAll(b, []byte(s), []byte(Redacted))
-		var quoted bytes.Buffer
-		writeString(&quoted, s)
-		if q := bytes.Trim(quoted.Bytes(), `"`); string(q) != s && len(q) >= 4 {
-			b = bytes.ReplaceAll(b, q, []byte(Redacted))
-		}
-	}
-	return b
 }

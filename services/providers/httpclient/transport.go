@@ -66,13 +66,16 @@ func Transport(o Options) *Shared {
 		return other
 	}
 	s.http = &http.Transport{
-		DialContext:            s.dial,
-		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: o.RootCAs},
-		TLSHandshakeTimeout:    orElse(o.TLSTimeout, 5*time.Second),
-		ResponseHeaderTimeout:  orElse(o.FirstByteTimeout, DefaultTimeout),
-		MaxIdleConns:           100,
-		MaxIdleConnsPerHost:    16,
-		IdleConnTimeout:        60 * time.Second,
+		DialContext:           s.dial,
+		TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: o.RootCAs},
+		TLSHandshakeTimeout:   orElse(o.TLSTimeout, 5*time.Second),
+		ResponseHeaderTimeout: orElse(o.FirstByteTimeout, DefaultTimeout),
+		MaxIdleConns:          100,
+		MaxIdleConnsPerHost:   16,
+		// Shorter than the keep-alive of common servers: a request that meets a
+		// connection just closed by the other side may have left, and then its
+		// outcome is unknown.
+		IdleConnTimeout:        20 * time.Second,
 		DisableCompression:     true,
 		MaxResponseHeaderBytes: 64 << 10,
 		// HTTP/2 has retry rules of its own (GOAWAY, REFUSED_STREAM); HTTP/1.1
@@ -118,6 +121,8 @@ func (s *Shared) check(req *http.Request) error {
 		port = map[string]string{"https": "443", "http": "80"}[u.Scheme]
 	}
 	switch {
+	case u.Hostname() == "":
+		return &RefusedError{"the provider's address names no host"}
 	case u.User != nil:
 		return &RefusedError{"the provider's address must not hold a user name"}
 	case s.allowed[strings.ToLower(net.JoinHostPort(u.Hostname(), port))]:

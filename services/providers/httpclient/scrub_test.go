@@ -1,0 +1,117 @@
+package httpclient
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/counterfoil/counterfoil/services/money"
+)
+
+func TestScrubTakesSecretsAndCardNumbers(t *testing.T) {
+	const pan = "4111111111111111"
+	for name, c := range map[string]struct{ in, want string }{
+		"a named field":            {`{"password":"hunter22","amount":"9.99"}`, `{"password":"[redacted]","amount":"9.99"}`},
+		"any spelling of the name": {`{"Api_Key":"k","API-KEY":"k"}`, `{"Api_Key":"[redacted]","API-KEY":"[redacted]"}`},
+		"a named object whole":     {`{"token":{"a":[1,2]},"b":1}`, `{"token":"[redacted]","b":1}`},
+		"an empty one stays":       {`{"unMaskedPan":"","ssk":null}`, `{"unMaskedPan":"","ssk":null}`},
+		"a number in a text":       {`{"m":"card ` + pan + `!"}`, `{"m":"card [redacted]!"}`},
+		"a bare number":            {`[4111111111111111,7]`, `["[redacted]",7]`},
+		"a number as a key":        {`{"4111111111111111":1}`, `{"[redacted]":1}`},
+		"groups of four":           {`{"m":"4111 1111 1111 1111 12/30"}`, `{"m":"[redacted] 12/30"}`},
+		"hyphens":                  {`{"m":"4111-1111-1111-1111"}`, `{"m":"[redacted]"}`},
+		"a scheme of groups":       {`{"m":"3782 822463 10005"}`, `{"m":"[redacted]"}`},
+		"a wrong check digit":      {`{"m":"4111111111111112"}`, `{"m":"4111111111111112"}`},
+		"a UUID":                   {`{"m":"11111111-1111-4111-8111-111111111111"}`, `{"m":"11111111-1111-4111-8111-111111111111"}`},
+		"nested":                   {`{"a":[{"b":{"cardToken":"x","c":true}}]}`, `{"a":[{"b":{"cardToken":"[redacted]","c":true}}]}`},
+		"twice the same name":      {`{"cvv":"1","cvv":"2"}`, `{"cvv":"[redacted]","cvv":"[redacted]"}`},
+		"not JSON":                 {`oops "password": "hunter22", pan ` + pan, `oops "password": [redacted], pan [redacted]`},
+		"a query":                  {`/x?transactionToken=ix::abc&a=1`, `/x?transactionToken=[redacted]&a=1`},
+		"a header":                 {"Authorization: Basic YWJjOmRlZg==\nA: b", "Authorization: [redacted]\nA: b"},
+		"XML":                      {`<r><password>hunter22</password><a>b</a></r>`, `<r><password>[redacted]</password><a>b</a></r>`},
+		"cut JSON":                 {`{"a":1,"sharedSecret":"hunter2`, `{"a":1,"sharedSecret":[redacted]`},
+		"nothing":                  {"  ", ""},
+	} {
+		if got := string(Scrub([]byte(c.in))); got != c.want {
+			t.Errorf("%s: Scrub(%s) = %s, want %s", name, c.in, got, c.want)
+		}
+	}
+}
+
+func TestKnownSecretsGoWhereverTheyStand(t *testing.T) {
+	c := New(ClientOptions{Provider: "x", Secrets: []string{"665630867", `qu"ote`, "abc"}})
+	got := string(c.Scrub([]byte(`{"echo":"you sent qu\"ote","n":665630867,"short":"abc"}`)))
+	if want := `{"echo":"you sent [redacted]","n":"[redacted]","short":"abc"}`; got != want {
+		t.Errorf("Scrub = %s, want %s", got, want)
+	}
+	if got := c.ScrubText("token tok_1 of 665630867", "tok_1"); got != "token [redacted] of [redacted]" {
+		t.Errorf("ScrubText = %q", got)
+	}
+}
+
+func TestScrubbedJSONStaysJSONAndHoldsNoCardNumber(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		pan := drawPAN(t)
+		value := map[string]any{
+			rapid.String().Draw(t, "key"): rapid.String().Draw(t, "before") + " " + pan + " " + rapid.String().Draw(t, "after"),
+			"n":                           json.Number(pan),
+			"list":                        []any{pan, true, nil, map[string]any{"deep": "x" + pan}},
+		}
+		in, err := json.Marshal(value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := Scrub(in)
+		if !json.Valid(out) {
+			t.Fatalf("not JSON any more: %s", out)
+		}
+		if strings.Contains(string(out), pan) {
+			t.Fatalf("%s still holds %s", out, pan)
+		}
+	})
+}
+
+func drawPAN(t *rapid.T) string {
+	// The first digit is not 0: a JSON number has no leading zero.
+	body := fmt.Sprint(rapid.IntRange(1, 9).Draw(t, "first"))
+	for range rapid.IntRange(10, 17).Draw(t, "length") {
+		body += fmt.Sprint(rapid.IntRange(0, 9).Draw(t, "digit"))
+	}
+	for d := range 10 {
+		if p := body + fmt.Sprint(d); luhn(p) {
+			return p
+		}
+	}
+	t.Fatal("no check digit fits")
+	return ""
+}
+
+func TestDecimalIsExact(t *testing.T) {
+	eur, jpy, kwd := money.MustCurrency("EUR"), money.MustCurrency("JPY"), money.MustCurrency("KWD")
+	for _, c := range []struct {
+		in    string
+		c     money.Currency
+		minor int64
+		ok    bool
+	}{
+		{"9.99", eur, 999, true}, {"9.9", eur, 990, true}, {"9", eur, 900, true}, {"9.990", eur, 999, true}, {"009.99", eur, 999, true},
+		{"0.00", eur, 0, true}, {"100", jpy, 100, true}, {"100.00", jpy, 100, true}, {"14.200", kwd, 14200, true}, {"0.005", kwd, 5, true},
+		{"9.999", eur, 0, false}, {"100.5", jpy, 0, false}, {"1,5", eur, 0, false}, {"-1", eur, 0, false}, {"+1", eur, 0, false},
+		{"1e3", eur, 0, false}, {"", eur, 0, false}, {".5", eur, 0, false}, {"1.", eur, 0, false}, {"1.2.3", eur, 0, false}, {" 1", eur, 0, false},
+		{"99999999999999999999", eur, 0, false}, {"１", eur, 0, false}, {"1", money.Currency{}, 0, false},
+	} {
+		got, err := Decimal(c.in, c.c)
+		if (err == nil) != c.ok || (c.ok && got != money.FromMinor(c.minor, c.c)) {
+			t.Errorf("Decimal(%q, %s) = %v, %v; want %d, ok %v", c.in, c.c, got, err, c.minor, c.ok)
+		}
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		a := money.FromMinor(rapid.Int64Range(0, 1<<62).Draw(t, "minor"), rapid.SampledFrom([]money.Currency{eur, jpy, kwd}).Draw(t, "currency"))
+		if got, err := Decimal(a.Major(), a.Currency()); err != nil || got != a {
+			t.Fatalf("Decimal(%s) = %v, %v", a.Major(), got, err)
+		}
+	})
+}
