@@ -1,0 +1,160 @@
+// Package handlers holds one file per resource: its routes, what each form may
+// carry, the one use case it calls and the one view model it renders. It
+// decides nothing about money. Of ours it imports the use cases, webhooks,
+// events, domain, money, views and web.
+package handlers
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/counterfoil/counterfoil/services/domain"
+	"github.com/counterfoil/counterfoil/views/components"
+	"github.com/counterfoil/counterfoil/views/layouts"
+	"github.com/counterfoil/counterfoil/views/pages"
+	"github.com/counterfoil/counterfoil/web"
+)
+
+// shortcutsCookie remembers, per browser, that somebody switched the keyboard
+// shortcuts off. It holds no secret.
+const shortcutsCookie = "__Host-counterfoil-shortcuts"
+
+// layout is what the shell of every page needs: who is signed in, where, what
+// they may do, the form token, and the sentence that the last page left. Call
+// it once per page and not for fragments, since it uses up that sentence.
+func layout(c echo.Context, active layouts.Nav, title string) layouts.Model {
+	m := fragmentLayout(c, title)
+	m.Active = active
+	m.CSRF = web.CSRF(c)
+	if kind, text := web.PopFlash(c); text != "" {
+		m.Flash = &components.Flash{Tone: kind, Text: text}
+	}
+	return m
+}
+
+// fragmentLayout is layout for a part of a page. It changes nothing in the
+// session of somebody who is signed in.
+func fragmentLayout(c echo.Context, title string) layouts.Model {
+	m := layouts.Model{Title: title, Now: web.Now(c), Shortcuts: shortcutsOn(c)}
+	if !web.SignedIn(c) {
+		return m
+	}
+	actor, merchant := web.Actor(c), web.Merchant(c)
+	m.SignedIn = true
+	m.Merchant = merchant.Name
+	m.Place = merchant.Place
+	m.Mode = merchant.Mode
+	m.UserName = actor.Name
+	m.Can = layouts.CanOf(actor.Role)
+	m.CSRF = web.CSRF(c)
+	m.Theme = web.Theme(c)
+	m.Location = merchant.Location()
+	m.ManyCurrencies = len(merchant.Currencies) > 1
+	return m
+}
+
+func shortcutsOn(c echo.Context) bool {
+	cookie, err := c.Request().Cookie(shortcutsCookie)
+	return err != nil || cookie.Value != "off"
+}
+
+// ErrorPage answers an error: the note beside the page for htmx, a page of its
+// own otherwise. It is the server's web.Options.ErrorPage.
+func ErrorPage(c echo.Context, status int, err error) error {
+	v := pages.ErrorView{
+		Layout:    fragmentLayout(c, http.StatusText(status)),
+		Status:    status,
+		RequestID: web.RequestID(c),
+	}
+	// The view has its own words for what is ours to mend.
+	if domain.CodeOf(err) != domain.Internal {
+		v.Message = domain.MessageOf(err)
+	}
+	if r := c.Request(); r.Method == http.MethodGet && status >= 500 {
+		v.RetryURL = web.SafeNext(r.URL.RequestURI())
+	}
+	if web.IsFragment(c) {
+		c.Response().Header().Set("HX-Reswap", "none")
+		return web.Render(c, status, pages.ErrorNote(v))
+	}
+	return web.Render(c, status, pages.ErrorPage(v))
+}
+
+// keptFields are the fields whose values survive an expired session, with the
+// words that stand before them. Whatever is not here is never repeated: no
+// password, code, card token, form token or key.
+var keptFields = []struct{ name, label string }{
+	{"amount", "Amount"},
+	{"currency", "Currency"},
+	{"order_reference", "Order reference"},
+	{"connection", ""}, // an id: carried on, not shown
+	{"method", ""},
+	{"kind", ""},
+	{"reason", ""},
+}
+
+// returnForms leads from the address that a form was posted to, back to the
+// page with the form and to what can be said about money. The longest suffix
+// after "/" wins.
+var returnForms = []struct {
+	matches func(path string) bool
+	form    func(path string) string
+	nothing string
+}{
+	{func(p string) bool { return p == "/payments" }, func(string) string { return "/payments/new" }, "Nothing was charged."},
+	{func(p string) bool { return strings.HasPrefix(p, "/payments/") && strings.HasSuffix(p, "/refunds") },
+		func(p string) string { return strings.TrimSuffix(p, "s") }, "Nothing was refunded."},
+	{func(p string) bool { return strings.HasPrefix(p, "/payments/") && strings.HasSuffix(p, "/check") },
+		func(p string) string { return strings.TrimSuffix(p, "/check") }, ""},
+	{func(p string) bool { return strings.HasPrefix(p, "/account") }, func(string) string { return "/account" }, ""},
+}
+
+// Expired answers a form whose session had ended: nothing was done, what was
+// typed is shown, and the link leads through sign-in back to the form with it.
+// It is the server's web.Options.Expired.
+func Expired(c echo.Context) error {
+	v := pages.ExpiredView{Layout: layouts.Model{Title: "Signed out", Now: web.Now(c)}}
+	back := "/"
+	q := url.Values{}
+	path := c.Request().URL.Path
+	for _, f := range returnForms {
+		if f.matches(path) {
+			back, v.Nothing = f.form(path), f.nothing
+			break
+		}
+	}
+	kept := make([]string, len(keptFields))
+	for i, f := range keptFields {
+		kept[i] = f.name
+	}
+	typed := web.Typed(c, kept...)
+	for _, f := range keptFields {
+		value := typed[f.name]
+		if value == "" || back == "/" {
+			continue
+		}
+		q.Set(f.name, value)
+		if f.label != "" {
+			v.Kept = append(v.Kept, components.Line{Label: f.label, Value: value})
+		}
+	}
+	if len(q) > 0 {
+		back += "?" + q.Encode()
+	}
+	v.SignInURL = web.SignInURL(back, "")
+	if web.IsFragment(c) {
+		// A dialog cannot hold the page: the browser goes to the sign-in page,
+		// which leads back to the form with its values.
+		return web.Redirect(c, web.SignInURL(back, web.EndedIdle))
+	}
+	return web.Render(c, http.StatusUnauthorized, pages.Expired(v))
+}
+
+// now is the server's clock in the merchant's time zone.
+func now(c echo.Context) time.Time {
+	return web.Now(c).In(web.Merchant(c).Location())
+}
