@@ -195,3 +195,14 @@ type StoredCard struct {
 	Customer     string
 	CreatedAt    time.Time
 }
+
+// SecretContext is the associated data under which a connection's credential is
+// sealed: a row copied to another place does not open.
+func SecretContext(m MerchantID, c ConnectionID, field string) []string {
+	return []string{"connection", m.String(), c.String(), field}
+}
+
+// CardContext is the associated data of a stored card's token.
+func CardContext(m MerchantID, c CardID) []string {
+	return []string{"card", m.String(), c.String()}
+}

@@ -120,7 +120,7 @@ func (s *Service) link(ctx context.Context, tx *store.Tx, conn domain.Connection
 	} else {
 		opened := map[string]string{}
 		for field, blob := range sealed {
-			plain, err := s.Secrets.Open(blob, SecretContext(conn.MerchantID, conn.ID, field)...)
+			plain, err := s.Secrets.Open(blob, domain.SecretContext(conn.MerchantID, conn.ID, field)...)
 			if err != nil {
 				return link{}, fmt.Errorf("payments: secret %q of connection %s cannot be opened: %w", field, conn.ID, err)
 			}
@@ -150,17 +150,6 @@ func fingerprint(c domain.Connection, sealed map[string][]byte) [sha256.Size]byt
 		part(sealed[k])
 	}
 	return [sha256.Size]byte(h.Sum(nil))
-}
-
-// SecretContext is the associated data under which a connection's credential is
-// sealed: a row copied to another place does not open.
-func SecretContext(m domain.MerchantID, c domain.ConnectionID, field string) []string {
-	return []string{"connection", m.String(), c.String(), field}
-}
-
-// CardContext is the associated data of a stored card's token.
-func CardContext(m domain.MerchantID, c domain.CardID) []string {
-	return []string{"card", m.String(), c.String()}
 }
 
 // TakeInput is a telephone sale as the form sends it.
@@ -279,7 +268,7 @@ func (s *Service) Take(ctx context.Context, actor domain.Actor, in TakeInput) (T
 		if err != nil {
 			return err
 		}
-		plain, err := s.Secrets.Open(sealed, CardContext(actor.MerchantID, card.ID)...)
+		plain, err := s.Secrets.Open(sealed, domain.CardContext(actor.MerchantID, card.ID)...)
 		if err != nil {
 			return fmt.Errorf("payments: token of card %s: %w", card.ID, err)
 		}

@@ -1,0 +1,123 @@
+// Package jobs runs the background work: River workers over the product's own
+// Postgres. A job says what to do by ids; the use case does it. It imports the
+// use cases, store, jobs/args and domain.
+package jobs
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverdatabasesql"
+	"github.com/riverqueue/river/rivertype"
+
+	"github.com/counterfoil/counterfoil/services/domain"
+	"github.com/counterfoil/counterfoil/services/jobs/args"
+	"github.com/counterfoil/counterfoil/services/payments"
+	"github.com/counterfoil/counterfoil/services/store"
+)
+
+// jobTimeout is the longest that one job may take; a provider call is 30 s.
+const jobTimeout = time.Minute
+
+// Resolver is what the resolve job calls.
+type Resolver interface {
+	Resolve(ctx context.Context, m domain.MerchantID, id domain.TransactionID) (payments.Resolved, error)
+}
+
+// Runner works the queue.
+type Runner struct {
+	client *river.Client[*sql.Tx]
+}
+
+// New makes a runner. poll is how often the queue is looked at; zero is one
+// second.
+func New(st *store.Store, resolver Resolver, log *slog.Logger, poll time.Duration) (*Runner, error) {
+	if poll == 0 {
+		poll = time.Second
+	}
+	workers := river.NewWorkers()
+	river.AddWorker(workers, &resolveWorker{resolver: resolver, log: log})
+	client, err := river.NewClient(riverdatabasesql.New(st.SQLDB()), &river.Config{
+		Schema:               store.RiverSchema,
+		Queues:               map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 4}},
+		Workers:              workers,
+		PollOnly:             true,
+		FetchCooldown:        min(poll, 100*time.Millisecond),
+		FetchPollInterval:    poll,
+		JobTimeout:           jobTimeout,
+		RescueStuckJobsAfter: 2 * jobTimeout,
+		ReindexerSchedule:    river.NeverSchedule(),
+		Logger:               slog.New(warnOnly{log.Handler()}),
+		ErrorHandler:         errorHandler{log},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("jobs: %w", err)
+	}
+	return &Runner{client}, nil
+}
+
+// Start begins to work the queue; it returns at once.
+func (r *Runner) Start(ctx context.Context) error { return r.client.Start(ctx) }
+
+// Stop lets running jobs end, at most until ctx does.
+func (r *Runner) Stop(ctx context.Context) error {
+	if err := r.client.Stop(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return nil
+}
+
+type resolveWorker struct {
+	river.WorkerDefaults[args.ResolveTransaction]
+	resolver Resolver
+	log      *slog.Logger
+}
+
+// NextRetry keeps asking at a steady pace when the question itself fails in our
+// house (the database away): the default would soon wait for days.
+func (w *resolveWorker) NextRetry(*river.Job[args.ResolveTransaction]) time.Time {
+	return time.Now().Add(15 * time.Second)
+}
+
+// Work asks once and comes back later while the outcome is open. It may run
+// more than once for the same question: asking changes nothing at the provider
+// and settling is conditional.
+func (w *resolveWorker) Work(ctx context.Context, job *river.Job[args.ResolveTransaction]) error {
+	r, err := w.resolver.Resolve(ctx, job.Args.MerchantID, job.Args.TransactionID)
+	switch {
+	case domain.CodeOf(err) == domain.NotFound:
+		return river.JobCancel(err)
+	case err != nil:
+		return err
+	case r.Again > 0:
+		return river.JobSnooze(r.Again)
+	}
+	w.log.InfoContext(ctx, "outcome known", "transaction", job.Args.TransactionID.String(), "status", string(r.Status))
+	return nil
+}
+
+type errorHandler struct{ log *slog.Logger }
+
+func (h errorHandler) HandleError(ctx context.Context, job *rivertype.JobRow, err error) *river.ErrorHandlerResult {
+	h.log.ErrorContext(ctx, "job failed", "kind", job.Kind, "job", job.ID, "attempt", job.Attempt, "error", err)
+	return nil
+}
+
+func (h errorHandler) HandlePanic(ctx context.Context, job *rivertype.JobRow, value any, trace string) *river.ErrorHandlerResult {
+	h.log.ErrorContext(ctx, "job panicked", "kind", job.Kind, "job", job.ID, "panic", fmt.Sprint(value), "trace", trace)
+	return nil
+}
+
+// warnOnly keeps River's own chatter out of the log.
+type warnOnly struct{ slog.Handler }
+
+func (w warnOnly) Enabled(ctx context.Context, l slog.Level) bool {
+	return l >= slog.LevelWarn && w.Handler.Enabled(ctx, l)
+}
+func (w warnOnly) WithAttrs(a []slog.Attr) slog.Handler { return warnOnly{w.Handler.WithAttrs(a)} }
+func (w warnOnly) WithGroup(n string) slog.Handler      { return warnOnly{w.Handler.WithGroup(n)} }
