@@ -28,7 +28,7 @@ func serverAccount() (account, error) {
 	}
 	u, err := user.Lookup("nobody")
 	if err != nil {
-		return account{}, fmt.Errorf("Postgres refuses to run as root, and there is no user nobody to run it as: %w", err)
+		return account{}, fmt.Errorf("root cannot run Postgres, and there is no user nobody to run it as: %w", err)
 	}
 	uid, err := strconv.ParseUint(u.Uid, 10, 32)
 	if err != nil {

@@ -23,12 +23,12 @@ import (
 // belongs to a keeper: this same test binary, started again in the background with keeperEnv set. Every test process
 // holds a shared lock on users.lock for its whole life, which the kernel takes back even from a killed one; the keeper
 // stops the cluster when it can have that lock for itself, and holds it while it stops.
-const keeperEnv = "COUNTERFOIL_STORETEST_KEEPER"
+const keeperEnv = "COUNTERFOIL_TEST_KEEPER"
 
 // idleEnv is how long the keeper waits for another user before it stops the cluster, as a Go duration. The default
 // spans the compilation of the next package.
 const (
-	idleEnv     = "COUNTERFOIL_STORETEST_IDLE"
+	idleEnv     = "COUNTERFOIL_TEST_IDLE"
 	idleDefault = 15 * time.Second
 )
 
@@ -68,8 +68,8 @@ func folder(root string) (string, error) {
 	return dir, nil
 }
 
-// users keeps the shared lock until the process ends.
-var users *os.File
+// held keeps the shared lock's file open until the process ends.
+var held []*os.File
 
 // join returns the address of the checkout's cluster and starts it when it does not run.
 func join(ctx context.Context, root string) (string, error) {
@@ -77,9 +77,11 @@ func join(ctx context.Context, root string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if users, err = lock(filepath.Join(dir, "users.lock"), syscall.LOCK_SH); err != nil {
+	users, err := lock(filepath.Join(dir, "users.lock"), syscall.LOCK_SH)
+	if err != nil {
 		return "", err
 	}
+	held = append(held, users)
 	starting, err := lock(filepath.Join(dir, "start.lock"), syscall.LOCK_EX)
 	if err != nil {
 		return "", err

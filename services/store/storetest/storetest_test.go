@@ -131,7 +131,7 @@ func TestProcessesShareOneServerThatEndsAfterThem(t *testing.T) {
 	}
 	begin := func(mode string) child {
 		c := child{exec.Command(os.Args[0], "-test.run=^TestChildProcess$"), make(chan string, 1)}
-		c.cmd.Env = append(os.Environ(), childEnv+"="+mode, "TMPDIR="+temp, "COUNTERFOIL_STORETEST_IDLE=1s", "COUNTERFOIL_TEST_DATABASE_URL=")
+		c.cmd.Env = append(os.Environ(), childEnv+"="+mode, "TMPDIR="+temp, "COUNTERFOIL_TEST_IDLE=1s", "COUNTERFOIL_TEST_DATABASE_URL=")
 		out, err := c.cmd.StdoutPipe()
 		if err != nil {
 			t.Fatal(err)
