@@ -19,7 +19,7 @@ type statusReply struct {
 	PaymentMethod     string            `json:"paymentMethod"`
 	Amount            string            `json:"amount"`
 	Currency          string            `json:"currency"`
-	Errors            []queriedError     `json:"errors,omitempty"`
+	Errors            []queriedError    `json:"errors,omitempty"`
 	Customer          map[string]any    `json:"customer,omitempty"`
 	ExtraData         map[string]any    `json:"extraData,omitempty"`
 	MerchantMetaData  string            `json:"merchantMetaData,omitempty"`

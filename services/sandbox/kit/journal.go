@@ -122,8 +122,10 @@ func Scrub(s string) string {
 	return scrubRuns(s)
 }
 
-// scrubRuns masks unbroken runs of 13 to 19 digits that pass the check digit
-// or begin like a card of the large schemes. A longer run is no card number.
+// scrubRuns masks unbroken runs of 13 to 19 digits that begin like a card
+// number, whether or not the check digit is right. Of the runs that begin with 2
+// only those of 16 digits with a right check digit are masked: the others are
+// timestamps. A longer run is no card number.
 func scrubRuns(s string) string {
 	var b strings.Builder
 	last := 0
@@ -133,7 +135,7 @@ func scrubRuns(s string) string {
 			continue
 		}
 		run := s[from:to]
-		if !Luhn(run) && (run[0] < '3' || run[0] > '6') {
+		if likely := run[0] >= '3' && run[0] <= '6'; !likely && (run[0] != '2' || len(run) != 16 || !Luhn(run)) {
 			continue
 		}
 		b.WriteString(s[last:from])
