@@ -47,7 +47,7 @@
       for (const id of (input.dataset.amountFor || "").split(" ").filter(Boolean)) {
         const target = document.getElementById(id);
         if (!target || target.getAttribute("aria-busy") === "true") continue;
-        target.textContent = (target.dataset.verb || "") + (minor === null ? target.dataset.bare || "–" : words(minor, set));
+        target.textContent = (target.dataset.verb || "") + (minor === null || (minor === 0n && target.dataset.bare !== undefined) ? target.dataset.bare ?? "–" : words(minor, set));
       }
     }
     const sign = $("[data-sign]", input.parentElement);
@@ -115,6 +115,7 @@
   document.addEventListener("submit", (event) => {
     const form = event.target;
     if (form.method === "dialog") return;
+    for (const menu of $$("details.menu[open]", form)) menu.open = false;
     if (form.dataset.cardFrame !== undefined && needsToken(form)) {
       event.preventDefault();
       event.stopImmediatePropagation();
@@ -235,6 +236,19 @@
     if (radio.dataset.first !== undefined) radio.checked = true;
   }
 
+  // ---- What a fresh piece of page needs: buttons that only work with this
+  // script, and amounts in labels.
+  const prepare = () => {
+    for (const el of $$("[data-print][hidden], [data-copy][hidden], [data-reveal][hidden], [data-fill-email][hidden]")) el.hidden = false;
+    for (const el of $$("[data-fixed-for]:checked")) {
+      const target = document.getElementById(el.dataset.fixedFor);
+      if (target && !target.hasAttribute("aria-busy")) target.textContent = (target.dataset.verb || "") + el.dataset.fixed;
+    }
+    for (const el of $$("[data-amount-for]")) showAmount(el);
+  };
+  prepare();
+  document.addEventListener("htmx:after:swap", prepare);
+
   // ---- Dialogs and menus.
   document.addEventListener("click", (event) => {
     const target = event.target;
@@ -251,6 +265,12 @@
     const copy = target.closest("[data-copy]");
     if (copy) navigator.clipboard?.writeText(document.getElementById(copy.dataset.copy).textContent.trim()).then(() => { $("span", copy).textContent = "Copied"; }, () => {});
     if (target.closest("[data-print]")) window.print();
+    const fill = target.closest("[data-fill-email]");
+    if (fill) {
+      document.getElementById("email").value = fill.dataset.fillEmail;
+      document.getElementById("password").value = fill.dataset.fillPassword;
+      $("[data-busy]").focus();
+    }
     const reveal = target.closest("[data-reveal]");
     if (reveal) {
       const secret = document.getElementById(reveal.dataset.reveal);
@@ -259,8 +279,6 @@
       reveal.setAttribute("aria-pressed", String(!shown));
     }
   });
-  for (const el of $$("[data-print], [data-copy], [data-reveal]")) el.hidden = false;
-  document.addEventListener("htmx:after:swap", () => { for (const el of $$("[data-print][hidden], [data-copy][hidden]")) el.hidden = false; });
   document.addEventListener("keydown", (event) => {
     // In a red dialog Enter moves to the button and does not confirm.
     if (event.key !== "Enter" || event.target.tagName !== "INPUT") return;

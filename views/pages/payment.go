@@ -1,11 +1,8 @@
 package pages
 
 import (
-	"strconv"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/a-h/templ"
 
@@ -39,9 +36,17 @@ func liveWords(v PaymentView) string {
 	return "Payment " + v.Payment.Reference + ": " + v.Payment.Status.Label() + "."
 }
 
-func lowerFirst(s string) string {
-	r, n := utf8.DecodeRuneInString(s)
-	return string(unicode.ToLower(r)) + s[n:]
+// headWords is the line under the amount: the card, and how it was taken.
+func headWords(p domain.Payment) string {
+	switch p.Method {
+	case domain.MethodFrame:
+		return p.Card.Prose() + ", by phone"
+	case domain.MethodPage:
+		return p.Card.Prose() + ", by phone on the provider’s page"
+	case domain.MethodCard:
+		return p.Card.Prose() + ", saved card"
+	}
+	return p.Card.Prose()
 }
 
 func providerWord(p domain.Payment) string {
@@ -110,7 +115,7 @@ func noteOf(v PaymentView, t domain.Transaction, newest bool) (note, bool) {
 		switch {
 		case sale && v.FrameURL != "":
 			n.title = "Waiting for the card"
-			n.text = "Nothing is charged before the card is typed on " + provider + "’s page. This page follows what happens."
+			n.text = "Nothing is charged before the card is typed on " + possessive(provider) + " page. This page follows what happens."
 		case sale:
 			n.title = "Charging " + amount
 			n.text = "Sent at " + at + ". This page follows what happens."
@@ -302,7 +307,6 @@ func paymentFacts(v PaymentView) []components.Line {
 	facts = append(facts,
 		components.Line{Label: "Auth code", Value: p.AuthCode, Mono: true},
 		components.Line{Label: "Taken by", Value: p.CreatedByName},
-		components.Line{Label: "Operations", Value: strconv.Itoa(len(v.Transactions))},
 	)
 	kept := facts[:0]
 	for _, l := range facts {

@@ -44,6 +44,9 @@ func phoneLine(m layouts.Model, p domain.Payment) string {
 	return at
 }
 
+// severalConnections says that the table must name the connection.
+func severalConnections(v PaymentsListView) bool { return len(v.Filter.Connections) > 1 }
+
 func orDash(s string) string {
 	if s == "" {
 		return "–"

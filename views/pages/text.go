@@ -2,6 +2,7 @@ package pages
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/a-h/templ"
 
@@ -44,6 +45,22 @@ func autofocus(on bool) templ.Attributes {
 		return nil
 	}
 	return templ.Attributes{"autofocus": true}
+}
+
+// appAccount is how an authenticator app lists the account.
+func appAccount(email string) string {
+	if email == "" {
+		return "Counterfoil"
+	}
+	return "Counterfoil, " + email
+}
+
+// possessive is a name's own: "Cardflo’s", "Northgate Payments’".
+func possessive(name string) string {
+	if strings.HasSuffix(name, "s") {
+		return name + "’"
+	}
+	return name + "’s"
 }
 
 func noticeWords(n Notice) string {
