@@ -123,7 +123,7 @@ func New(c providers.Config) (*Adapter, error) {
 		Connection: []string{base.String(), a.apiKey, a.username},
 		HTTP:       c.HTTP,
 		Timeout:    timeout,
-		Secrets:    []string{a.apiKey, a.password, a.shared, basicAuth(a.username, a.password)},
+		Secrets:    []string{a.apiKey, a.username, a.password, a.shared, basicAuth(a.username, a.password)},
 		Now:        a.now,
 	})
 	return a, nil

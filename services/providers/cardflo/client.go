@@ -74,7 +74,7 @@ func (a *Adapter) debit(ctx context.Context, op string, req providers.SaleReques
 	if req.Email != "" {
 		body.Customer = &customer{Email: req.Email}
 	}
-	return a.post(ctx, op, "debit", body, req.Amount.Currency(), req.Token)
+	return a.post(ctx, op, "debit", body, req.Token)
 }
 
 // Refund gives back a part or the whole of a debit (seed 003, "Refund"). It
@@ -92,7 +92,7 @@ func (a *Adapter) Refund(ctx context.Context, req providers.RefundRequest) (prov
 		Currency:              req.Amount.Currency().Code(),
 		ReferenceUUID:         req.OriginalRef,
 		Description:           atMost(req.Note, 255),
-	}, req.Amount.Currency(), "")
+	}, "")
 }
 
 // sendable refuses, before anything is sent, what the document has no form
@@ -117,7 +117,7 @@ func (a *Adapter) unsent(op string, reason domain.Reason, text string) *provider
 	return &providers.Error{Provider: Name, Op: op, Kind: providers.KindRefused, NotDone: true, Reason: reason, Text: text}
 }
 
-func (a *Adapter) post(ctx context.Context, op, tail string, body any, c money.Currency, token string) (providers.Result, error) {
+func (a *Adapter) post(ctx context.Context, op, tail string, body any, token string) (providers.Result, error) {
 	raw, err := json.Marshal(body)
 	if err != nil {
 		return providers.Result{}, a.unsent(op, domain.ReasonInvalidRequest, "the request cannot be written")
@@ -129,7 +129,7 @@ func (a *Adapter) post(ctx context.Context, op, tail string, body any, c money.C
 	if err != nil {
 		return providers.Result{}, err
 	}
-	return a.readTransaction(op, resp, c, token)
+	return a.readTransaction(op, resp, token)
 }
 
 // FindStatus asks for an attempt by the provider's uuid when it is known, and
@@ -147,6 +147,8 @@ func (a *Adapter) FindStatus(ctx context.Context, q providers.Lookup) (providers
 	if len(ways) == 0 {
 		return providers.Result{}, &providers.Error{Provider: Name, Op: "status", Kind: providers.KindRefused, Text: "there is nothing to ask by"}
 	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
 	var res providers.Result
 	for _, way := range ways {
 		resp, err := a.call(ctx, httpclient.Call{

@@ -23,7 +23,6 @@ const (
 	codeConfiguration    = "1007"
 	codeMaintenance      = "1010"
 	codeDuplicate        = "3004"
-	codeNotAllowed       = "3002"
 	codeNotFound         = "8001"
 )
 
@@ -73,9 +72,6 @@ func reasonOf(code string) domain.Reason {
 	if r, ok := declines[code]; ok {
 		return r
 	}
-	if r, ok := refusals[code]; ok {
-		return r
-	}
 	return domain.ReasonDeclined
 }
 
@@ -96,7 +92,7 @@ func (a *Adapter) decode(op string, resp *httpclient.Response, secret string) (a
 // readTransaction classes the answer to a debit or a refund, by its body: the
 // published examples disagree about HTTP statuses (PROVIDERS 1.4). Only
 // FINISHED is a yes, only a listed code is a no.
-func (a *Adapter) readTransaction(op string, resp *httpclient.Response, c money.Currency, secret string) (providers.Result, error) {
+func (a *Adapter) readTransaction(op string, resp *httpclient.Response, secret string) (providers.Result, error) {
 	if resp.Status == http.StatusTooManyRequests {
 		f := a.http.StatusFault(op, resp)
 		f.Raw = a.http.Scrub(resp.Body, secret)
@@ -112,7 +108,7 @@ func (a *Adapter) readTransaction(op string, resp *httpclient.Response, c money.
 	if resp.Status/100 != 2 {
 		return providers.Result{}, a.garbage(op, resp, secret, "the answer says success under an HTTP error")
 	}
-	res := a.result(ans, resp, c, secret)
+	res := a.result(ans, resp, secret)
 	switch ans.ReturnType {
 	case "FINISHED":
 		if res.ProviderRef == "" {
@@ -144,21 +140,23 @@ func (a *Adapter) readRefusal(op string, resp *httpclient.Response, ans answer, 
 	if len(ans.Errors) > 0 {
 		code, words = ans.Errors[0].code(), ans.Errors[0].text()
 	}
-	if reason, ok := declines[code]; ok {
-		res := a.result(ans, resp, money.Currency{}, secret)
-		res.Outcome, res.Reason = providers.Declined, reason
-		return res, nil
-	}
 	e := &providers.Error{
-		Provider: Name, Op: op, Kind: providers.KindServer, Code: code,
+		Provider: Name, Op: op, Kind: providers.KindServer, Code: a.http.ScrubText(code, secret),
 		Text: a.http.ScrubText(words, secret), Raw: a.http.Scrub(resp.Body, secret),
 	}
+	byStatus := a.http.StatusFault(op, resp)
 	reason, refused := refusals[code]
+	decline, declined := declines[code]
 	switch {
 	case code == codeMaintenance && resp.Status == http.StatusServiceUnavailable:
 		e.NotDone = maintenanceIsNotDone
 		e.Reason = domain.ReasonMaintenance
 	case resp.Status >= 500:
+		// Whatever the body says: the gateway itself failed while it worked.
+	case declined:
+		res := a.result(ans, resp, secret)
+		res.Outcome, res.Reason = providers.Declined, decline
+		return res, nil
 	case code == codeDuplicate:
 		// Our own reference is there already: the first sending may have gone
 		// through, so this is a reason to ask, not a no.
@@ -168,13 +166,12 @@ func (a *Adapter) readRefusal(op string, resp *httpclient.Response, ans answer, 
 		if code == codeInvalidSignature {
 			e.Kind = providers.KindCredentials
 		}
-	case code == "" && !ran:
+	case byStatus != nil && !ran:
 		// Wrong Basic credentials have no published code (PROVIDERS 1.1), so a
-		// system error without one is read by its status.
-		if f := a.http.StatusFault(op, resp); f != nil {
-			f.Text, f.Raw = e.Text, e.Raw
-			return providers.Result{}, f
-		}
+		// system error of that kind is read by its status.
+		byStatus.Text, byStatus.Raw = e.Text, e.Raw
+		return providers.Result{}, byStatus
+	case code == "" && !ran:
 		switch resp.Status {
 		case http.StatusBadRequest, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusRequestEntityTooLarge,
 			http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity:
@@ -218,7 +215,7 @@ func (a *Adapter) readStatus(resp *httpclient.Response, q providers.Lookup) (pro
 	if err := a.about(resp, ans, q); err != nil {
 		return providers.Result{}, err
 	}
-	res := a.result(ans, resp, q.Amount.Currency(), "")
+	res := a.result(ans, resp, "")
 	if ans.Amount != "" {
 		c, err := money.ParseCurrency(string(ans.Currency))
 		if err != nil {
@@ -261,7 +258,7 @@ func (a *Adapter) about(resp *httpclient.Response, ans answer, q providers.Looku
 	return nil
 }
 
-func (a *Adapter) result(ans answer, resp *httpclient.Response, _ money.Currency, secret string) providers.Result {
+func (a *Adapter) result(ans answer, resp *httpclient.Response, secret string) providers.Result {
 	res := providers.Result{
 		ProviderRef: string(ans.UUID),
 		Card:        ans.ReturnData.card(),
@@ -272,7 +269,7 @@ func (a *Adapter) result(ans answer, resp *httpclient.Response, _ money.Currency
 	if len(ans.Errors) > 0 {
 		res.Code, res.Text = ans.Errors[0].code(), ans.Errors[0].text()
 	}
-	res.Text = a.http.ScrubText(res.Text, secret)
+	res.Code, res.Text = a.http.ScrubText(res.Code, secret), a.http.ScrubText(res.Text, secret)
 	return res
 }
 

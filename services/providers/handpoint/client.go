@@ -24,8 +24,8 @@ func (a *Adapter) SellByToken(ctx context.Context, req providers.SaleRequest) (p
 	}
 	return a.post(ctx, "sale", "sale", saleRequest{
 		Amount: motoSaleUnit.write(req.Amount), Currency: req.Amount.Currency().Code(), CardToken: req.Token,
-		CustomerReference: req.OrderReference, TransactionReference: req.AttemptRef,
-	}, req.Token)
+		CustomerReference: atMost(req.OrderReference, 255), TransactionReference: req.AttemptRef,
+	}, req.AttemptRef, req.Token)
 }
 
 // Refund gives back a part or the whole of a sale (seed 004, "/moto/refund").
@@ -42,7 +42,7 @@ func (a *Adapter) Refund(ctx context.Context, req providers.RefundRequest) (prov
 	return a.post(ctx, "refund", "refund", refundRequest{
 		OriginalGUID: req.OriginalRef, Amount: motoRefundUnit.write(req.Amount), Currency: req.Amount.Currency().Code(),
 		TransactionReference: req.AttemptRef,
-	}, "")
+	}, req.AttemptRef, "")
 }
 
 // maxMinor is the document's bound of an amount (PROVIDERS 2.3).
@@ -66,7 +66,7 @@ func unsent(op string, reason domain.Reason, text string) *providers.Error {
 	return &providers.Error{Provider: Name, Op: op, Kind: providers.KindRefused, NotDone: true, Reason: reason, Text: text}
 }
 
-func (a *Adapter) post(ctx context.Context, op, tail string, body any, token string) (providers.Result, error) {
+func (a *Adapter) post(ctx context.Context, op, tail string, body any, ref, token string) (providers.Result, error) {
 	raw, err := json.Marshal(body)
 	if err != nil {
 		return providers.Result{}, unsent(op, domain.ReasonInvalidRequest, "the request cannot be written")
@@ -77,7 +77,7 @@ func (a *Adapter) post(ctx context.Context, op, tail string, body any, token str
 	if err != nil {
 		return providers.Result{}, err
 	}
-	return a.readMoto(op, resp, token)
+	return a.readMoto(op, resp, ref, token)
 }
 
 // FindStatus asks for an attempt by its transactionReference (seed 004,
@@ -97,6 +97,8 @@ func (a *Adapter) findStatus(ctx context.Context, q providers.Lookup) (providers
 	if q.AttemptRef == "" {
 		return providers.Result{}, &providers.Error{Provider: Name, Op: "status", Kind: providers.KindRefused, Text: "there is nothing to ask by"}
 	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
 	resp, err := a.ask(ctx, q.AttemptRef, "status")
 	if err != nil {
 		return providers.Result{}, err
@@ -124,4 +126,11 @@ func (a *Adapter) garbage(op string, resp *httpclient.Response, secret, format s
 		Provider: Name, Op: op, Kind: providers.KindGarbage, Code: strconv.Itoa(resp.Status),
 		Text: fmt.Sprintf(format, args...), Raw: a.http.Scrub(resp.Body, secret),
 	}
+}
+
+func atMost(s string, n int) string {
+	if r := []rune(s); len(r) > n {
+		return string(r[:n])
+	}
+	return s
 }

@@ -69,13 +69,16 @@ var gatewayReasons = map[string]domain.Reason{
 }
 
 // readMoto classes the answer of /moto/sale and /moto/refund.
-func (a *Adapter) readMoto(op string, resp *httpclient.Response, secret string) (providers.Result, error) {
+func (a *Adapter) readMoto(op string, resp *httpclient.Response, ref, secret string) (providers.Result, error) {
 	if resp.Status != http.StatusOK {
 		return providers.Result{}, a.readFault(op, resp, secret)
 	}
 	var ans motoAnswer
 	if !resp.IsJSON() || json.Unmarshal(resp.Body, &ans) != nil || (ans.HTTPStatus != "" && ans.HTTPStatus != "200") {
 		return providers.Result{}, a.garbage(op, resp, secret, "the answer is not the document's JSON")
+	}
+	if ans.TransactionReference != "" && !strings.EqualFold(string(ans.TransactionReference), ref) {
+		return providers.Result{}, a.garbage(op, resp, secret, "the answer is about another transaction")
 	}
 	res := providers.Result{
 		ProviderRef: string(ans.GUID),
@@ -126,7 +129,7 @@ func (a *Adapter) readFault(op string, resp *httpclient.Response, secret string)
 		return a.garbage(op, resp, secret, "the answer is not the document's JSON")
 	}
 	e := &providers.Error{
-		Provider: Name, Op: op, Kind: providers.KindRefused, Code: string(ans.Error.Code),
+		Provider: Name, Op: op, Kind: providers.KindRefused, Code: a.http.ScrubText(string(ans.Error.Code), secret),
 		Text: a.http.ScrubText(ans.Error.Message.Text, secret), Raw: a.http.Scrub(resp.Body, secret),
 	}
 	for _, code := range []string{string(ans.Error.Details.ErrorCode), ans.Error.Message.Code, strconv.Itoa(resp.Status)} {
