@@ -121,6 +121,9 @@ func Expired(c echo.Context) error {
 	back := "/"
 	q := url.Values{}
 	path := c.Request().URL.Path
+	if path == "/signout" {
+		return web.Redirect(c, web.SignInURL("", string(pages.NoticeSignedOut)))
+	}
 	for _, f := range returnForms {
 		if f.matches(path) {
 			back, v.Nothing = f.form(path), f.nothing
@@ -146,10 +149,10 @@ func Expired(c echo.Context) error {
 		back += "?" + q.Encode()
 	}
 	v.SignInURL = web.SignInURL(back, "")
+	// A dialog cannot hold the page: the browser goes to the sign-in page,
+	// which leads back to the form with its values.
 	if web.IsFragment(c) {
-		// A dialog cannot hold the page: the browser goes to the sign-in page,
-		// which leads back to the form with its values.
-		return web.Redirect(c, web.SignInURL(back, web.EndedIdle))
+		return web.SendToSignIn(c, back)
 	}
 	return web.Render(c, http.StatusUnauthorized, pages.Expired(v))
 }

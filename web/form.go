@@ -14,7 +14,7 @@ import (
 )
 
 // MaxValue is the most characters that one value of a form may have.
-const MaxValue = 1000
+const MaxValue = 1024
 
 // Values are the fields of one form, each given at most once.
 type Values map[string]string

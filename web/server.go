@@ -301,7 +301,22 @@ func (s *Server) refuseAnonymous(c echo.Context, safe bool) error {
 	if IsFragment(c) {
 		next = currentPage(c)
 	}
-	return Redirect(c, SignInURL(next, endedBecause(c)))
+	return SendToSignIn(c, next)
+}
+
+// SendToSignIn leads somebody without a session to the sign-in page and from
+// there to next. For htmx the status is 401 and the browser leaves the page,
+// whose content is nobody's any more.
+func SendToSignIn(c echo.Context, next string) error {
+	target := SignInURL(next, endedBecause(c))
+	if !IsFragment(c) {
+		return Redirect(c, target)
+	}
+	if err := serverOf(c).sessions.commit(c); err != nil {
+		return err
+	}
+	c.Response().Header().Set("HX-Redirect", target)
+	return c.NoContent(http.StatusUnauthorized)
 }
 
 // currentPage is the path of the page that a fragment is asked for from.

@@ -34,7 +34,9 @@ const (
 	Ended     = "ended"
 )
 
-// Session is a stored session. Data is opaque to the store.
+// Session is a stored session. Data is opaque to the store. It is an unnamed
+// type, and Person too, so that the store gives the very same without either
+// package importing the other.
 type Session = struct {
 	Data       []byte
 	UserID     domain.UserID // zero before the password step
