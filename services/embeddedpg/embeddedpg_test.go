@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -114,17 +113,27 @@ func rows(t *testing.T, db *sql.DB) int {
 	return n
 }
 
-// servers lists the living postmasters on a data folder.
+// servers lists the living postmasters on a data folder. A child that a postmaster forked a moment ago still has its
+// command line and is told from it by its parent.
 func servers(t *testing.T, data string) []int {
 	t.Helper()
-	out, err := exec.Command("ps", "-eo", "pid=").Output()
+	out, err := exec.Command("ps", "-eo", "pid=,ppid=").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
+	parent := map[int]int{}
+	for line := range strings.Lines(string(out)) {
+		var pid, ppid int
+		if _, err := fmt.Sscan(line, &pid, &ppid); err != nil {
+			t.Fatal(err)
+		}
+		if isServerOn(pid, data) && !isZombie(pid) {
+			parent[pid] = ppid
+		}
+	}
 	var pids []int
-	for _, field := range strings.Fields(string(out)) {
-		pid, err := strconv.Atoi(field)
-		if err == nil && isServerOn(pid, data) && !isZombie(pid) {
+	for pid, ppid := range parent {
+		if _, forked := parent[ppid]; !forked {
 			pids = append(pids, pid)
 		}
 	}
