@@ -182,6 +182,10 @@ func validKey(k string) bool {
 	return err == nil && len(k) == 36
 }
 
+// CheckTake is every rule of the sale form that needs no database, one sentence
+// per field, for a handler that already knows that another field is wrong.
+func (s *Service) CheckTake(in TakeInput) map[string]string { return checkTake(&in) }
+
 // checkTake is every rule of the sale form that needs no database.
 func checkTake(in *TakeInput) map[string]string {
 	fields := map[string]string{}

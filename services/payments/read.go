@@ -28,6 +28,17 @@ type Detail struct {
 	CheckWhy    domain.Denial
 }
 
+// Asking says that the resolver still asks, so that the page may change by
+// itself.
+func (d Detail) Asking() bool {
+	for _, t := range d.Transactions {
+		if t.Status.Asking() {
+			return true
+		}
+	}
+	return false
+}
+
 // Sale is the payment's first transaction.
 func (d Detail) Sale() domain.Transaction {
 	sale, _ := saleOf(d.Transactions)
@@ -205,6 +216,8 @@ type Options struct {
 	Cards       []domain.StoredCard
 	Frame       providers.Frame // zero unless the connection has a token frame
 	Label       string          // the provider's name
+	// How says per connection, in a few words, which ways to pay it offers.
+	How map[domain.ConnectionID]string
 }
 
 // maxCards bounds the stored cards that the form lists.
@@ -236,6 +249,14 @@ func (s *Service) FormOptions(ctx context.Context, actor domain.Actor, merchant 
 		case o.Chosen.ID.IsZero() && len(o.Connections) == 1:
 			o.Chosen = o.Connections[0]
 		case o.Chosen.ID.IsZero():
+			o.How = map[domain.ConnectionID]string{}
+			for _, c := range o.Connections {
+				l, err := s.link(ctx, tx, c)
+				if err != nil && domain.CodeOf(err) != domain.Unavailable {
+					return err
+				}
+				o.How[c.ID] = ways(l)
+			}
 			return nil
 		}
 		l, err := s.link(ctx, tx, o.Chosen)
@@ -254,6 +275,22 @@ func (s *Service) FormOptions(ctx context.Context, actor domain.Actor, merchant 
 		return err
 	})
 	return o, err
+}
+
+// ways is what a connection offers, in a few words.
+func ways(l link) string {
+	var w []string
+	if l.caps.Has(domain.CanTokenizeInFrame) || l.caps.Has(domain.CanSellByPage) {
+		w = append(w, "card by phone")
+	}
+	if l.caps.Has(domain.CanSellByToken) && !l.caps.Has(domain.CanTokenizeInFrame) {
+		w = append(w, "saved cards")
+	}
+	if len(w) == 0 {
+		return "Not set up completely"
+	}
+	s := strings.Join(w, ", ")
+	return strings.ToUpper(s[:1]) + s[1:]
 }
 
 // Overview is the first page's figures.

@@ -1,0 +1,387 @@
+package handlers
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/counterfoil/counterfoil/services/domain"
+	"github.com/counterfoil/counterfoil/services/money"
+	"github.com/counterfoil/counterfoil/services/payments"
+	"github.com/counterfoil/counterfoil/views/components"
+	"github.com/counterfoil/counterfoil/views/layouts"
+	"github.com/counterfoil/counterfoil/views/pages"
+	"github.com/counterfoil/counterfoil/web"
+)
+
+// Payments answers the payment pages: take, list, detail, refund, receipt.
+type Payments struct {
+	Service *payments.Service
+}
+
+// Routes lists the payment pages with what each asks of who calls it.
+func (h *Payments) Routes() []web.Route {
+	return []web.Route{
+		{Method: http.MethodGet, Path: "/", Permission: domain.OverviewRead, Handler: h.overview},
+		{Method: http.MethodGet, Path: "/payments", Permission: domain.PaymentsRead, Handler: h.list},
+		{Method: http.MethodGet, Path: "/payments.csv", Permission: domain.PaymentsExport, Handler: h.export},
+		{Method: http.MethodGet, Path: "/payments/new", Permission: domain.PaymentsTake, Handler: h.newForm},
+		{Method: http.MethodPost, Path: "/payments", Permission: domain.PaymentsTake, Handler: h.take},
+		{Method: http.MethodGet, Path: "/payments/card-entry", Permission: domain.Public, Sessionless: true, Handler: h.cardEntryReturn},
+		{Method: http.MethodGet, Path: "/payments/:id", Permission: domain.PaymentsRead, Handler: h.detail},
+		{Method: http.MethodPost, Path: "/payments/:id/check", Permission: domain.PaymentsCheck, Handler: h.check},
+		{Method: http.MethodGet, Path: "/payments/:id/refund", Permission: domain.PaymentsRefund, Handler: h.refundForm},
+		{Method: http.MethodPost, Path: "/payments/:id/refunds", Permission: domain.PaymentsRefund, Handler: h.refund},
+		{Method: http.MethodGet, Path: "/payments/:id/receipt", Permission: domain.PaymentsRead, Handler: h.receipt},
+	}
+}
+
+func (h *Payments) overview(c echo.Context) error {
+	merchant := web.Merchant(c)
+	o, err := h.Service.Overview(c.Request().Context(), web.Actor(c), merchant)
+	if err != nil {
+		return err
+	}
+	v := pages.OverviewView{Layout: layout(c, layouts.NavOverview, "Overview"), Waiting: o.Waiting, Latest: o.Latest, FirstDay: len(o.Latest) == 0}
+	v.More = max(0, o.Uncertain-len(o.Waiting))
+	for _, cur := range merchant.Currencies {
+		for _, d := range o.Today {
+			if d.Currency != cur {
+				continue
+			}
+			net, err := d.Taken.Sub(d.Refunded)
+			if err != nil {
+				return err
+			}
+			v.Days = append(v.Days, pages.OverviewDay{Currency: cur, Sales: d.Sales, Taken: d.Taken, Refunds: d.Refunds, Refunded: d.Refunded, Net: net,
+				Declined: d.Declined, OpenSales: d.OpenSales, OpenSale: d.OpenSale, OpenRefunds: d.OpenRefunds, OpenRefund: d.OpenRefund})
+		}
+	}
+	return web.Render(c, http.StatusOK, pages.Overview(v))
+}
+
+// newForm chooses the connection by a GET, because its origin goes into this
+// page's frame-src, and shows that connection's form.
+func (h *Payments) newForm(c echo.Context) error {
+	q := c.QueryParams()
+	var asked domain.ConnectionID
+	if s := q.Get("connection"); s != "" {
+		var err error
+		if asked, err = domain.ParseConnectionID(s); err != nil {
+			return err
+		}
+	}
+	// An expired session leads back here with what was typed.
+	typed := web.Values{"amount": clip(q.Get("amount")), "order_reference": clip(q.Get("order_reference")), "currency": q.Get("currency"), "method": q.Get("method")}
+	return h.takePage(c, http.StatusOK, asked, typed, payments.NewKey(), nil, "")
+}
+
+func clip(s string) string {
+	if r := []rune(s); len(r) > 80 {
+		return string(r[:80])
+	}
+	return s
+}
+
+func (h *Payments) takePage(c echo.Context, status int, asked domain.ConnectionID, typed web.Values, key string, errs map[string]string, formError string) error {
+	merchant := web.Merchant(c)
+	o, err := h.Service.FormOptions(c.Request().Context(), web.Actor(c), merchant, asked)
+	if err != nil {
+		return err
+	}
+	v := pages.TakePaymentView{Layout: layout(c, layouts.NavTake, "Take a payment"), Key: key, Errors: errs, FormError: formError,
+		Amount: typed.Get("amount"), OrderReference: typed.Get("order_reference"), OrderRequired: true, Email: typed.Get("email")}
+	for _, conn := range o.Connections {
+		v.Connections = append(v.Connections, pages.ConnectionChoice{ID: conn.ID, Name: conn.Name, Provider: conn.Provider, How: o.How[conn.ID]})
+	}
+	if len(o.Connections) == 0 {
+		v.None = "No connection to a payment provider is set up yet. Whoever runs this copy of Counterfoil can add one."
+		return web.Render(c, status, pages.TakePayment(v))
+	}
+	if o.Chosen.ID.IsZero() {
+		return web.Render(c, status, pages.TakePayment(v))
+	}
+	v.ConnectionID, v.ConnectionName, v.ProviderName = o.Chosen.ID, o.Chosen.Name, o.Label
+	for _, cur := range o.Currencies {
+		v.Currencies = append(v.Currencies, pages.CurrencyChoice{Currency: cur, Limit: money.Zero(cur)})
+		if cur.Code() == typed.Get("currency") {
+			v.Currency = cur
+		}
+	}
+	if v.Currency.IsZero() && len(o.Currencies) > 0 {
+		v.Currency = o.Currencies[0]
+	}
+	if o.Caps.Has(domain.CanTokenizeInFrame) && o.Frame.URL != "" {
+		v.Frame = &pages.CardFrame{URL: o.Frame.URL, Origin: o.Frame.Origin}
+		web.AllowFrame(c, o.Frame.Origin)
+	}
+	v.Page = o.Caps.Has(domain.CanSellByPage)
+	v.CardsOffered = o.Caps.Has(domain.CanSellByToken) && len(o.Cards) > 0
+	for _, card := range o.Cards {
+		v.Cards = append(v.Cards, pages.CardChoice{Card: card, Chosen: card.ID.String() == typed.Get("card")})
+	}
+	if m, ok := domain.ParseMethod(typed.Get("method")); ok {
+		v.Method = m
+	}
+	return web.Render(c, status, pages.TakePayment(v))
+}
+
+// takeFields are all that the sale form may carry.
+var takeFields = []string{"connection", "amount", "currency", "order_reference", "email", "method", "card", "card_token", "card_brand", "card_last4", "card_expiry"}
+
+func (h *Payments) take(c echo.Context) error {
+	form, err := web.Form(c, takeFields...)
+	if err != nil {
+		return err
+	}
+	connection, err := domain.ParseConnectionID(form.Get("connection"))
+	if err != nil {
+		return err
+	}
+	in := payments.TakeInput{
+		Key: form.Key(), ConnectionID: connection, OrderReference: form.Get("order_reference"), Email: form.Get("email"), CardToken: form.Get("card_token"),
+		Card: domain.Card{Brand: form.Get("card_brand"), Last4: form.Get("card_last4"), Expiry: form.Get("card_expiry")},
+	}
+	errs := map[string]string{}
+	currency, err := money.ParseCurrency(form.Get("currency"))
+	if err != nil {
+		errs["currency"] = "Choose a currency."
+		currency = web.Merchant(c).Currencies[0]
+	}
+	in.Amount, err = parseAmount(form.Get("amount"), currency)
+	if err != nil {
+		errs["amount"] = domain.MessageOf(err)
+		// The rest of the form is judged all the same, so that one answer names
+		// everything there is to mend.
+		in.Amount = money.FromMinor(1, currency)
+	}
+	var known bool
+	if in.Method, known = domain.ParseMethod(form.Get("method")); !known {
+		errs["method"] = "Choose how the card is taken."
+	}
+	if in.Method == domain.MethodCard {
+		in.CardID, _ = domain.ParseCardID(form.Get("card"))
+	}
+	again := func(status int, key string, more map[string]string, sentence string) error {
+		for k, v := range more {
+			if _, have := errs[k]; !have {
+				errs[k] = v
+			}
+		}
+		return h.takePage(c, status, connection, form, key, errs, sentence)
+	}
+	if len(errs) > 0 {
+		return again(http.StatusUnprocessableEntity, form.Key(), h.Service.CheckTake(in), "")
+	}
+	taken, err := h.Service.Take(c.Request().Context(), web.Actor(c), in)
+	switch domain.CodeOf(err) {
+	case "":
+		return web.Redirect(c, "/payments/"+taken.PaymentID.String()+"?new=1")
+	case domain.Invalid:
+		return again(http.StatusUnprocessableEntity, form.Key(), domain.FieldsOf(err), "")
+	case domain.Conflict:
+		return again(http.StatusConflict, payments.NewKey(), nil, domain.MessageOf(err))
+	}
+	return err
+}
+
+// parseAmount reads an amount as people type it; the error's message is a
+// sentence for the field.
+func parseAmount(s string, cur money.Currency) (money.Amount, error) {
+	if strings.TrimSpace(s) == "" {
+		return money.Zero(cur), domain.Errorf(domain.Invalid, "Enter an amount, for example %s.", money.FromMinor(int64(4200), cur).Major())
+	}
+	a, err := money.ParseMajor(s, cur)
+	if err != nil {
+		return a, domain.Errorf(domain.Invalid, "%s", err.Error())
+	}
+	if !a.IsPositive() {
+		return a, domain.Errorf(domain.Invalid, "Enter an amount above %s.", money.Zero(cur).Format())
+	}
+	return a, nil
+}
+
+// cardEntryReturn is where the provider's page sends the frame (or the tab)
+// afterwards. It knows no session, changes nothing and believes nothing: the
+// outcome comes from the provider's status.
+func (h *Payments) cardEntryReturn(c echo.Context) error {
+	web.FramableBySelf(c)
+	outcome := c.QueryParam("outcome")
+	switch outcome {
+	case "success", "error", "cancel":
+	default:
+		outcome = ""
+	}
+	return web.Render(c, http.StatusOK, pages.CardReturn(pages.CardReturnView{Outcome: outcome}))
+}
+
+func (h *Payments) detail(c echo.Context) error {
+	d, err := h.get(c)
+	if err != nil {
+		return err
+	}
+	v := h.detailView(c, d)
+	if d.FrameOrigin != "" && !web.IsFragment(c) {
+		web.AllowFrame(c, d.FrameOrigin)
+		v.FrameNow = true
+	}
+	if web.IsFragment(c) {
+		return web.Render(c, http.StatusOK, pages.PaymentLive(v))
+	}
+	return web.Render(c, http.StatusOK, pages.Payment(v))
+}
+
+func (h *Payments) get(c echo.Context) (payments.Detail, error) {
+	id, err := domain.ParsePaymentID(c.Param("id"))
+	if err != nil {
+		return payments.Detail{}, domain.Errorf(domain.NotFound, "There is no payment with that id.")
+	}
+	return h.Service.Get(c.Request().Context(), web.Actor(c), id)
+}
+
+func (h *Payments) detailView(c echo.Context, d payments.Detail) pages.PaymentView {
+	merchant := web.Merchant(c)
+	title := "Payment " + d.Payment.Reference
+	model := fragmentLayout(c, title)
+	if !web.IsFragment(c) {
+		model = layout(c, layouts.NavPayments, title)
+	}
+	v := pages.PaymentView{
+		Layout: model, Payment: d.Payment, Transactions: d.Transactions, Live: d.Asking(), JustTaken: c.QueryParam("new") == "1",
+		Refund: d.RefundWhy, Check: d.CheckWhy, Messages: map[domain.TransactionID][]pages.ProviderMessage{}, GivesUpAt: map[domain.TransactionID]time.Time{},
+	}
+	if web.Actor(c).Role.May(domain.PaymentsTake) {
+		v.FrameURL = d.Sale().RedirectURL
+	}
+	for i := len(d.Messages) - 1; i >= 0; i-- {
+		m := d.Messages[i]
+		text := m.Op + ": " + m.Outcome
+		if m.Body != "" {
+			text += "\n" + m.Body
+		}
+		v.Messages[m.TransactionID] = append(v.Messages[m.TransactionID], pages.ProviderMessage{At: m.At, Text: text})
+	}
+	for _, t := range d.Transactions {
+		if t.Status.Asking() {
+			v.GivesUpAt[t.ID] = t.CreatedAt.Add(payments.GiveUpAfter)
+		}
+	}
+	if d.RefundWhy == domain.Possible {
+		form := refundFormView(c, d, web.Values{}, payments.NewKey(), nil, "")
+		form.Dialog = true
+		v.RefundForm = &form
+	}
+	v.Receipt = pages.ReceiptOf(model, merchant, d.Payment)
+	return v
+}
+
+// check asks the provider now and shows the payment again.
+func (h *Payments) check(c echo.Context) error {
+	if _, err := web.Form(c); err != nil {
+		return err
+	}
+	id, err := domain.ParsePaymentID(c.Param("id"))
+	if err != nil {
+		return domain.Errorf(domain.NotFound, "There is no payment with that id.")
+	}
+	if err := h.Service.Check(c.Request().Context(), web.Actor(c), id); err != nil {
+		return err
+	}
+	if web.IsFragment(c) {
+		return h.detail(c)
+	}
+	return web.Redirect(c, "/payments/"+id.String())
+}
+
+func (h *Payments) receipt(c echo.Context) error {
+	d, err := h.get(c)
+	if err != nil {
+		return err
+	}
+	model := layout(c, layouts.NavPayments, "Receipt "+d.Payment.Reference)
+	v := pages.ReceiptView{Layout: model, PaymentID: d.Payment.ID, Receipt: pages.ReceiptOf(model, web.Merchant(c), d.Payment)}
+	if d.Payment.Captured.IsZero() {
+		v.Note = "Nothing was taken, so there is no receipt."
+		if d.Open {
+			v.Note = "The outcome is not known yet, so there is no receipt yet."
+		}
+	}
+	return web.Render(c, http.StatusOK, pages.Receipt(v))
+}
+
+func refundFormView(c echo.Context, d payments.Detail, typed web.Values, key string, errs map[string]string, sentence string) pages.RefundFormView {
+	v := pages.RefundFormView{
+		PaymentID: d.Payment.ID, CSRF: web.CSRF(c), Key: key, Refundable: d.Payment.Refundable(), Held: d.Payment.Held, Card: d.Payment.Card,
+		Kind: typed.Get("kind"), Amount: typed.Get("amount"), Reason: typed.Get("reason"), Note: typed.Get("note"), Errors: errs, FormError: sentence,
+		Dialog: web.IsFragment(c), ManyCurrencies: len(web.Merchant(c).Currencies) > 1,
+	}
+	if !d.PartRefund {
+		v.PartRefused = domain.DeniedPartRefund.Words()
+	}
+	return v
+}
+
+func (h *Payments) refundForm(c echo.Context) error {
+	q := c.QueryParams()
+	return h.refundPage(c, http.StatusOK, web.Values{"kind": q.Get("kind"), "amount": clip(q.Get("amount")), "reason": q.Get("reason")}, payments.NewKey(), nil, "")
+}
+
+func (h *Payments) refundPage(c echo.Context, status int, typed web.Values, key string, errs map[string]string, sentence string) error {
+	d, err := h.get(c)
+	if err != nil {
+		return err
+	}
+	form := refundFormView(c, d, typed, key, errs, sentence)
+	if web.IsFragment(c) {
+		return web.Render(c, status, pages.RefundForm(form))
+	}
+	return web.Render(c, status, pages.RefundPage(pages.RefundPageView{Layout: layout(c, layouts.NavPayments, "Refund "+d.Payment.Reference), Payment: d.Payment, Form: form, Denied: d.RefundWhy}))
+}
+
+func (h *Payments) refund(c echo.Context) error {
+	form, err := web.Form(c, "kind", "amount", "reason", "note")
+	if err != nil {
+		return err
+	}
+	d, err := h.get(c)
+	if err != nil {
+		return err
+	}
+	in := payments.RefundInput{Key: form.Key(), PaymentID: d.Payment.ID, Amount: d.Payment.Refundable(), Reason: form.Get("reason"), Note: form.Get("note")}
+	if form.Get("kind") == pages.RefundPart {
+		if in.Amount, err = parseAmount(form.Get("amount"), d.Payment.Amount.Currency()); err != nil {
+			return h.refundPage(c, http.StatusUnprocessableEntity, form, form.Key(), map[string]string{"amount": domain.MessageOf(err)}, "")
+		}
+	} else if full := form.Get("amount"); full != "" {
+		// "All of it" carries the sum that the page showed: when less is left by
+		// now, the person decides again.
+		shown, err := money.ParseMajor(full, d.Payment.Amount.Currency())
+		if err == nil {
+			in.Amount = shown
+		}
+	}
+	done, err := h.Service.Refund(c.Request().Context(), web.Actor(c), in)
+	switch domain.CodeOf(err) {
+	case "":
+		if done.Status == domain.TxApproved {
+			web.Flash(c, "good", "Refunded "+components.Format(in.Amount, len(web.Merchant(c).Currencies) > 1)+".")
+		}
+		return web.Redirect(c, "/payments/"+d.Payment.ID.String())
+	case domain.Invalid:
+		return h.refundPage(c, http.StatusUnprocessableEntity, form, form.Key(), domain.FieldsOf(err), "")
+	case domain.Conflict:
+		return h.refundPage(c, http.StatusConflict, form, payments.NewKey(), domain.FieldsOf(err), domain.MessageOf(err))
+	}
+	return err
+}
+
+// listURL is a list's address with its filter.
+func listURL(path string, q url.Values) string {
+	if s := q.Encode(); s != "" {
+		return path + "?" + s
+	}
+	return path
+}
