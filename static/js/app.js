@@ -47,7 +47,8 @@
       for (const id of (input.dataset.amountFor || "").split(" ").filter(Boolean)) {
         const target = document.getElementById(id);
         if (!target || target.getAttribute("aria-busy") === "true") continue;
-        target.textContent = (target.dataset.verb || "") + (minor === null || (minor === 0n && target.dataset.bare !== undefined) ? target.dataset.bare ?? "–" : words(minor, set));
+        const bare = minor === null || (minor === 0n && target.dataset.bare !== undefined);
+        target.textContent = ((target.dataset.verb || "") + (bare ? target.dataset.bare ?? "–" : words(minor, set))).trim();
       }
     }
     const sign = $("[data-sign]", input.parentElement);
@@ -114,7 +115,9 @@
   };
   document.addEventListener("submit", (event) => {
     const form = event.target;
-    if (form.method === "dialog") return;
+    // Not form.method: our forms have a field of that name.
+    const kind = (form.getAttribute("method") || "get").toLowerCase();
+    if (kind === "dialog") return;
     for (const menu of $$("details.menu[open]", form)) menu.open = false;
     if (form.dataset.cardFrame !== undefined && needsToken(form)) {
       event.preventDefault();
@@ -122,7 +125,7 @@
       askToken(form, event.submitter);
       return;
     }
-    if (form.method !== "post") return;
+    if (kind !== "post") return;
     if (form.dataset.sent === "1") {
       event.preventDefault();
       event.stopImmediatePropagation();

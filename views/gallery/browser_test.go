@@ -206,4 +206,3 @@ func look(t *testing.T, s *site, path string, o playwright.BrowserNewContextOpti
 	}
 	return page
 }
-

@@ -19,6 +19,14 @@ func minutes(d time.Duration) string {
 	return components.Count(int(d/time.Minute), "minute", "minutes")
 }
 
+// endsWords follow the moment at which a session ends at the latest.
+func endsWords(idle time.Duration) string {
+	if idle <= 0 {
+		return " at the latest"
+	}
+	return " at the latest, or after " + minutes(idle) + " without a click"
+}
+
 func returnTitle(outcome string) string {
 	switch outcome {
 	case "cancel":

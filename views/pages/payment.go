@@ -288,11 +288,7 @@ func paymentFacts(v PaymentView) []components.Line {
 		{Label: "Email", Value: p.Email},
 	}
 	if p.Card.Known() {
-		card := p.Card.Prose()
-		if p.Card.Expiry != "" {
-			card += ", expires " + p.Card.Expiry
-		}
-		facts = append(facts, components.Line{Label: "Card", Value: card})
+		facts = append(facts, components.Line{Label: "Card", Value: cardWords(p.Card)})
 	}
 	facts = append(facts,
 		components.Line{Label: "How", Value: p.Method.Label()},

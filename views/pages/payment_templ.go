@@ -469,7 +469,7 @@ func paymentActions(v PaymentView) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		if v.JustTaken && v.Layout.Can.TakePayment && !v.Live {
+		if v.JustTaken && v.Layout.Can.TakePayment && v.Payment.Captured.IsPositive() {
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 38, "<a class=\"btn btn-main\" href=\"/payments/new\">New payment</a>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

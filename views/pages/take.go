@@ -169,6 +169,13 @@ func cardsWords(cards []CardChoice) string {
 	return strconv.Itoa(len(cards)) + " on file"
 }
 
+func cardWords(c domain.Card) string {
+	if c.Expiry == "" {
+		return c.Prose()
+	}
+	return c.Prose() + ", expires " + c.Expiry
+}
+
 func cardNote(c CardChoice) string {
 	s := ""
 	for _, part := range []string{c.Card.Customer, c.Note, c.Reason} {
@@ -177,4 +184,12 @@ func cardNote(c CardChoice) string {
 		}
 	}
 	return s
+}
+
+// amountLabels are the places that show the typed amount.
+func amountLabels(v TakePaymentView) string {
+	if canPay(v) {
+		return "go total line"
+	}
+	return "total line"
 }
