@@ -193,7 +193,7 @@ func (a *Adapter) header(method, rawURL string, body []byte) (http.Header, error
 		"Authorization": {"Basic " + basicAuth(a.username, a.password)},
 	}
 	if a.shared != "" {
-		h.Set("X-Signature", sign(a.shared, method, body, contentType, date, u.RequestURI()))
+		h.Set("X-Signature", sign(a.shared, method, bodyHash(body), contentType, date, u.RequestURI()))
 	}
 	return h, nil
 }

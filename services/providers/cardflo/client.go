@@ -31,13 +31,19 @@ func basicAuth(user, pass string) string {
 }
 
 // sign makes X-Signature (seed 003, "Signature"): the base64 of the binary
-// HMAC-SHA512 over method, hex SHA-512 of the body, content type, date and
-// request URI, joined by single line feeds.
-func sign(secret, method string, body []byte, contentType, date, requestURI string) string {
-	sum := sha512.Sum512(body)
+// HMAC-SHA512 over method, hash of the body, content type, date and request
+// URI, joined by single line feeds.
+func sign(secret, method, bodyHash, contentType, date, requestURI string) string {
 	mac := hmac.New(sha512.New, []byte(secret))
-	mac.Write([]byte(strings.Join([]string{method, hex.EncodeToString(sum[:]), contentType, date, requestURI}, "\n")))
+	mac.Write([]byte(strings.Join([]string{method, bodyHash, contentType, date, requestURI}, "\n")))
 	return base64.StdEncoding.EncodeToString(mac.Sum(nil))
+}
+
+// bodyHash is the lower-case hex SHA-512 of the body as sent; of a GET, that of
+// nothing.
+func bodyHash(body []byte) string {
+	sum := sha512.Sum512(body)
+	return hex.EncodeToString(sum[:])
 }
 
 // SellByToken debits with a token of payment.js or the card frame. It moves
