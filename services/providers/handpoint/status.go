@@ -74,7 +74,8 @@ func (a *Adapter) readMoto(op string, resp *httpclient.Response, ref, secret str
 		return providers.Result{}, a.readFault(op, resp, secret)
 	}
 	var ans motoAnswer
-	if !resp.IsJSON() || json.Unmarshal(resp.Body, &ans) != nil || (ans.HTTPStatus != "" && ans.HTTPStatus != "200") {
+	if !resp.IsJSON() || json.Unmarshal(resp.Body, &ans) != nil || (ans.GUID == "" && ans.IssuerResponseCode == "") ||
+		(ans.HTTPStatus != "" && ans.HTTPStatus != "200") {
 		return providers.Result{}, a.garbage(op, resp, secret, "the answer is not the document's JSON")
 	}
 	if ans.TransactionReference != "" && !strings.EqualFold(string(ans.TransactionReference), ref) {
