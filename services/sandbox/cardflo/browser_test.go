@@ -34,7 +34,7 @@ func browser(t *testing.T) (playwright.Browser, string) {
 	}
 	node, err := exec.LookPath("node")
 	if err != nil {
-		t.Skip("skipped: node is not installed")
+		t.Skip("skipped: node, which drives the browser, is not installed")
 	}
 	chromium := ""
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
