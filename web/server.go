@@ -78,6 +78,7 @@ type Server struct {
 	cross      *http.CrossOriginProtection
 	https      bool
 	routes     []Route
+	notFound   echo.HandlerFunc
 	cspReports atomic.Int64
 	cspLogged  window
 }
@@ -115,9 +116,7 @@ func New(opt Options) (*Server, error) {
 	s.cross.AddInsecureBypassPattern("POST /webhooks/")
 	s.cross.AddInsecureBypassPattern("POST " + cspReportPath)
 	s.echo.Use(s.outermost)
-	s.echo.RouteNotFound("/*", s.guard(Route{Permission: domain.Public, Handler: func(echo.Context) error {
-		return domain.Errorf(domain.NotFound, "There is no page at this address.")
-	}}))
+	s.notFound = s.guard(Route{Permission: domain.Public, Handler: func(echo.Context) error { return echo.ErrNotFound }})
 	s.Add(
 		Route{Method: http.MethodGet, Path: static.Prefix + "*", Permission: domain.Public, Sessionless: true, Handler: echo.WrapHandler(static.Handler())},
 		Route{Method: http.MethodPost, Path: cspReportPath, Permission: domain.Public, Sessionless: true, BodyLimit: cspReportLimit, Handler: s.cspReport},
@@ -182,13 +181,17 @@ func (s *Server) outermost(next echo.HandlerFunc) echo.HandlerFunc {
 			}
 			if err != nil {
 				c.Error(err)
+				err = nil
 			}
 			s.logRequest(c, start)
 		}()
-		if err := next(c); err != nil {
-			c.Error(err)
+		err = next(c)
+		// No route: a reader who is signed in gets the page in the usual shell.
+		// (A catch-all route would take the place of 405.)
+		if errors.Is(err, echo.ErrNotFound) && isSafe(c.Request().Method) && visitOf(c) == nil {
+			err = s.notFound(c)
 		}
-		return nil
+		return err
 	}
 }
 
