@@ -36,7 +36,7 @@ build: node_modules/.package-lock.json ## build bin/counterfoil and bin/sandbox
 	$(GO) build -trimpath -o bin/ ./cmd/...
 
 generate: node_modules/.package-lock.json ## write the templates' Go code, the style sheet and the icons anew
-	$(GO) tool templ generate
+	$(GO) tool templ generate -path views
 	$(NODE) static/src/build.mjs
 
 clean: ## remove what was built; the demo's data in .data stays
