@@ -104,3 +104,17 @@ func TestEveryPageIsAccessibleAndFits(t *testing.T) {
 		})
 	}
 }
+
+// Columns have priorities so that the ledger never scrolls inside its sheet at
+// an ordinary width.
+func TestTheLedgerFitsItsSheetAtEveryWidth(t *testing.T) {
+	s := serve(t, "token")
+	page := look(t, s, "/g/payments", playwright.BrowserNewContextOptions{})
+	for _, width := range []int{360, 480, 767, 768, 1023, 1024, 1151, 1152, 1199, 1200, 1279, 1280, 1440, 1535, 1536, 1920} {
+		must(t, page.SetViewportSize(width, 800))
+		over := eval(t, page, `() => { const s = document.querySelector("#results .scroll"); return Math.max(s.scrollWidth - s.clientWidth, document.documentElement.scrollWidth - document.documentElement.clientWidth); }`)
+		if over != 0 {
+			t.Errorf("at %d px it is %v px too wide", width, over)
+		}
+	}
+}

@@ -151,7 +151,7 @@ func noteOf(v PaymentView, t domain.Transaction, newest bool) (note, bool) {
 			if t.AuthCode != "" {
 				n.text += " Auth code " + t.AuthCode + "."
 			}
-			n.after = "The receipt is beside."
+			n.after = "The receipt is on this page."
 			return n, true
 		}
 		return note{tone: "good", icon: "circle-check", title: amount + " refunded", text: "To " + v.Payment.Card.Prose() + ". The customer usually sees it in 3 to 5 working days."}, true

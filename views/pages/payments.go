@@ -47,6 +47,14 @@ func phoneLine(m layouts.Model, p domain.Payment) string {
 // severalConnections says that the table must name the connection.
 func severalConnections(v PaymentsListView) bool { return len(v.Filter.Connections) > 1 }
 
+// howShort is the method's word where a column is narrow.
+func howShort(m domain.Method) string {
+	if m == domain.MethodPage {
+		return "Phone, page"
+	}
+	return m.Label()
+}
+
 func orDash(s string) string {
 	if s == "" {
 		return "–"
