@@ -177,3 +177,88 @@ func (t *Tx) MerchantRow(ctx context.Context) (domain.Merchant, error) {
 	m.Currencies, err = parseCurrencies(currencies)
 	return m, err
 }
+
+// MoveConnection changes where a connection's provider is reached: the demo
+// does it when its emulators come up on another port.
+func (t *Tx) MoveConnection(ctx context.Context, id domain.ConnectionID, baseURL string, settings map[string]string) error {
+	raw, err := json.Marshal(settings)
+	if err != nil {
+		return fmt.Errorf("store: settings: %w", err)
+	}
+	_, err = t.q.ExecContext(ctx, `update connections set base_url = $3, settings = $4 where merchant_id = $1 and id = $2`, t.m, id, baseURL, string(raw))
+	return dbError("move connection", err)
+}
+
+// DemoState says what a database is to the demo.
+type DemoState string
+
+// The states: nobody's yet, the demo's, somebody's.
+const (
+	DemoEmpty   DemoState = "empty"
+	DemoMade    DemoState = "demo"
+	DemoForeign DemoState = "foreign"
+)
+
+// demoKind marks the demo's merchants in the directory. Their accounts are
+// published, so a real server refuses a database that has the mark.
+const demoKind = "demo"
+
+// DemoState tells whose database this is.
+func (s *Store) DemoState(ctx context.Context) (DemoState, error) {
+	var merchants, marked bool
+	err := s.db.QueryRowContext(ctx, `select exists (select 1 from merchants), exists (select 1 from directory where kind = $1)`, demoKind).Scan(&merchants, &marked)
+	switch {
+	case err != nil:
+		return "", dbError("demo state", err)
+	case marked:
+		return DemoMade, nil
+	case merchants:
+		return DemoForeign, nil
+	}
+	return DemoEmpty, nil
+}
+
+// MarkDemo marks a merchant as the demo's.
+func (s *Store) MarkDemo(ctx context.Context, m domain.MerchantID) error {
+	_, err := s.db.ExecContext(ctx, `insert into directory (kind, key_hash, merchant_id) values ($1, sha256($2::text::bytea), $2::uuid) on conflict do nothing`, demoKind, m.String())
+	return dbError("mark demo", err)
+}
+
+// DemoMerchants lists the demo's merchants.
+func (s *Store) DemoMerchants(ctx context.Context) ([]domain.MerchantID, error) {
+	rows, err := s.db.QueryContext(ctx, `select merchant_id from directory where kind = $1 order by merchant_id`, demoKind)
+	if err != nil {
+		return nil, dbError("demo merchants", err)
+	}
+	defer rows.Close()
+	var out []domain.MerchantID
+	for rows.Next() {
+		var id domain.MerchantID
+		if err := rows.Scan(&id); err != nil {
+			return nil, dbError("demo merchants", err)
+		}
+		out = append(out, id)
+	}
+	return out, dbError("demo merchants", rows.Err())
+}
+
+// Ledger lists a connection's approved transactions that the provider gave an
+// id, oldest first: what the demo's emulators must know of after a restart.
+func (t *Tx) Ledger(ctx context.Context, connection domain.ConnectionID) ([]domain.Transaction, error) {
+	rows, err := t.q.QueryContext(ctx, `select `+transactionColumns+` from transactions t where t.merchant_id = $1 and t.connection_id = $2
+		and t.status = 'approved' and t.provider_ref is not null order by t.created_at, t.id`, t.m, connection)
+	if err != nil {
+		return nil, dbError("ledger", err)
+	}
+	defer rows.Close()
+	var out []domain.Transaction
+	seen := currencyCache{}
+	for rows.Next() {
+		x, err := scanTransaction(rows, t.m, seen)
+		if err != nil {
+			return nil, dbError("ledger", err)
+		}
+		out = append(out, x)
+	}
+	return out, dbError("ledger", rows.Err())
+}

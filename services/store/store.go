@@ -266,3 +266,19 @@ func isUnique(err error, constraint string) bool {
 	var pe *pq.Error
 	return errors.As(err, &pe) && pe.Code == "23505" && pe.Constraint == constraint
 }
+
+// CreateDatabase makes a database of that name if there is none. adminURL is
+// another database of the same server.
+func CreateDatabase(ctx context.Context, adminURL, name string) error {
+	db, err := openPool(adminURL, 1)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	var there bool
+	if err := db.QueryRowContext(ctx, `select exists (select 1 from pg_database where datname = $1)`, name).Scan(&there); err != nil || there {
+		return dbError("find database", err)
+	}
+	_, err = db.ExecContext(ctx, `create database `+pq.QuoteIdentifier(name))
+	return dbError("create database", err)
+}

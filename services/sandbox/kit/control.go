@@ -25,6 +25,14 @@ type Emulator interface {
 	Reset()
 }
 
+// Adopter is an emulator that can be told of charges made before it started:
+// the ledger is kept in memory, and a refund needs its sale.
+type Adopter interface {
+	// Adopt adds approved charges of an account, named by its key. It is
+	// idempotent by the charge's ID.
+	Adopt(account string, charges []Charge) error
+}
+
 // Pump brings an emulator up to its clock: what was pending ends, and callbacks
 // that are due are sent again.
 func Pump(e Emulator) {
@@ -36,7 +44,7 @@ func Pump(e Emulator) {
 const ControlPrefix = "/_sandbox/"
 
 // ControlHandler serves the control API of the named emulators:
-// POST outcome, fault, release, clock/advance, callbacks, reset; GET journal,
+// POST outcome, fault, adopt, release, clock/advance, callbacks, reset; GET journal,
 // state, deliveries. Bodies are documented in the README of the sandbox.
 func ControlHandler(emulators map[string]Emulator) http.Handler {
 	mux := http.NewServeMux()
@@ -45,6 +53,9 @@ func ControlHandler(emulators map[string]Emulator) http.Handler {
 		mux.Handle("POST "+base+"outcome", control(func(o Outcome) (any, error) { return nil, k.Outcomes.Push(o) }))
 		mux.Handle("POST "+base+"fault", control(func(f Fault) (any, error) { return nil, k.Faults.Push(f) }))
 		mux.Handle("POST "+base+"release", control(func(struct{}) (any, error) { k.Faults.Release(); return nil, nil }))
+		if a, ok := e.(Adopter); ok {
+			mux.Handle("POST "+base+"adopt", control(func(in adoption) (any, error) { return nil, a.Adopt(in.Account, in.Charges) }))
+		}
 		mux.Handle("POST "+base+"reset", control(func(struct{}) (any, error) { e.Reset(); return nil, nil }))
 		mux.Handle("POST "+base+"clock/advance", control(func(a advance) (any, error) {
 			if a.Seconds <= 0 {
@@ -84,6 +95,10 @@ type (
 	}
 	heldReply struct {
 		Held int `json:"held"`
+	}
+	adoption struct {
+		Account string   `json:"account"`
+		Charges []Charge `json:"charges"`
 	}
 	controlError struct {
 		Error string `json:"error"`
