@@ -221,7 +221,7 @@ func (a *Adapter) readStatus(resp *httpclient.Response, q providers.Lookup) (pro
 		if err != nil {
 			return providers.Result{}, a.garbage(op, resp, "", "the answer's currency is not one")
 		}
-		amount, err := httpclient.Decimal(string(ans.Amount), c)
+		amount, err := providers.Decimal(string(ans.Amount), c)
 		if err != nil {
 			return providers.Result{}, a.garbage(op, resp, "", "the answer's amount cannot be read")
 		}

@@ -2,12 +2,14 @@ package cardflo_test
 
 import (
 	"maps"
+	"net/http"
 	"regexp"
 	"testing"
 
 	"github.com/counterfoil/counterfoil/services/domain"
 	"github.com/counterfoil/counterfoil/services/money"
 	"github.com/counterfoil/counterfoil/services/providers/cardflo"
+	"github.com/counterfoil/counterfoil/services/providers/httpclient"
 	"github.com/counterfoil/counterfoil/services/providers/providertest"
 	emulator "github.com/counterfoil/counterfoil/services/sandbox/cardflo"
 	"github.com/counterfoil/counterfoil/services/sandbox/kit"
@@ -37,7 +39,12 @@ func subject() providertest.Subject {
 		Registration: cardflo.Registration(),
 		Emulator:     func() kit.Emulator { return emulator.New(emulator.Config{}, nil) },
 		BasePath:     emulator.BasePath,
-		Secrets:      signed(),
+		Transport: func(host string, record func(string)) http.RoundTripper {
+			return httpclient.Transport(httpclient.Options{
+				AllowHosts: []string{host}, BreakAfter: 1000, Transcript: func(x httpclient.Exchange) { record(x.String()) },
+			})
+		},
+		Secrets: signed(),
 		WrongSecrets: map[string]map[string]string{
 			"shared secret": with(signed(), cardflo.SecretSharedSecret, "another secret"),
 			"no signature":  with(signed(), cardflo.SecretSharedSecret, ""),

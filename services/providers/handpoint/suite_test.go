@@ -1,12 +1,14 @@
 package handpoint_test
 
 import (
+	"net/http"
 	"regexp"
 	"testing"
 
 	"github.com/counterfoil/counterfoil/services/domain"
 	"github.com/counterfoil/counterfoil/services/money"
 	"github.com/counterfoil/counterfoil/services/providers/handpoint"
+	"github.com/counterfoil/counterfoil/services/providers/httpclient"
 	"github.com/counterfoil/counterfoil/services/providers/providertest"
 	emulator "github.com/counterfoil/counterfoil/services/sandbox/handpoint"
 	"github.com/counterfoil/counterfoil/services/sandbox/kit"
@@ -17,6 +19,11 @@ func TestBehaviour(t *testing.T) {
 		Registration: handpoint.Registration(),
 		Emulator:     func() kit.Emulator { return emulator.New(emulator.Config{}, nil) },
 		BasePath:     emulator.BasePath,
+		Transport: func(host string, record func(string)) http.RoundTripper {
+			return httpclient.Transport(httpclient.Options{
+				AllowHosts: []string{host}, BreakAfter: 1000, Transcript: func(x httpclient.Exchange) { record(x.String()) },
+			})
+		},
 		Secrets:      map[string]string{handpoint.SecretAPIKey: emulator.SandboxKey},
 		WrongSecrets: map[string]map[string]string{"key": {handpoint.SecretAPIKey: "no-such-key"}},
 		Token:        emulator.TokenVisa,

@@ -7,7 +7,7 @@ import (
 	"strconv"
 
 	"github.com/counterfoil/counterfoil/services/money"
-	"github.com/counterfoil/counterfoil/services/providers/httpclient"
+	"github.com/counterfoil/counterfoil/services/providers"
 )
 
 // unit is how an endpoint writes an amount. The document has more than one way
@@ -44,7 +44,7 @@ func (u unit) write(a money.Amount) string {
 
 func (u unit) read(s string, c money.Currency) (money.Amount, error) {
 	if u == majorDecimal {
-		return httpclient.Decimal(s, c)
+		return providers.Decimal(s, c)
 	}
 	n, err := strconv.ParseInt(s, 10, 64)
 	if err != nil || n < 0 {

@@ -2,8 +2,8 @@
 // money hangs on one question that net/http does not answer by itself: was
 // anything sent? It classes every transport fault by that, never repeats a
 // request, follows no redirect, bounds time and size, opens a breaker per
-// connection, and scrubs what it shows. Of ours it may import providers,
-// domain and money.
+// connection, and scrubs what it shows. Of ours it may import providers and
+// domain.
 package httpclient
 
 import (
@@ -124,6 +124,15 @@ type Exchange struct {
 	Started                    time.Time
 	Took                       time.Duration
 	Fault                      string // empty when an answer was read
+}
+
+// String is the exchange as one line for a log.
+func (x Exchange) String() string {
+	s := fmt.Sprintf("%s %s: %s %s %s", x.Provider, x.Op, x.Method, x.Path, x.RequestBody)
+	if x.Fault != "" {
+		return s + ": " + x.Fault
+	}
+	return fmt.Sprintf("%s: %d %s", s, x.Status, x.ResponseBody)
 }
 
 // Do makes the call once and reads the answer whole, whatever its status. The

@@ -345,6 +345,65 @@ func TestOnlyPublicHTTPSOnPort443IsCalled(t *testing.T) {
 	}
 }
 
+// The rule holds at the dial itself, after the name was resolved: here for every
+// way of writing this machine's own address, with a listener that must not hear
+// of it.
+func TestTheAddressIsCheckedWhenItIsDialled(t *testing.T) {
+	for _, addr := range []string{"127.0.0.1:0", "[::1]:0"} {
+		l, err := net.Listen("tcp", addr)
+		if err != nil {
+			t.Logf("not listening on %s: %v", addr, err)
+			continue
+		}
+		accepted := make(chan net.Conn, 100)
+		go func() {
+			for {
+				c, err := l.Accept()
+				if err != nil {
+					close(accepted)
+					return
+				}
+				accepted <- c
+			}
+		}()
+		tr := Transport(Options{DialTimeout: time.Second})
+		for _, host := range []string{"127.0.0.1", "::1", "0.0.0.0", "::", "::ffff:127.0.0.1", "localhost"} {
+			conn, err := tr.dial(t.Context(), "tcp", net.JoinHostPort(host, fmt.Sprint(l.Addr().(*net.TCPAddr).Port)))
+			var refused *RefusedError
+			if !errors.As(err, &refused) {
+				t.Errorf("%s: %v", host, err)
+			}
+			if conn != nil {
+				conn.Close()
+			}
+		}
+		l.Close()
+		for c := range accepted {
+			t.Errorf("a connection from %s was accepted", c.RemoteAddr())
+			c.Close()
+		}
+	}
+}
+
+func TestAnAddressIsRefusedBeforeItsNameIsResolved(t *testing.T) {
+	tr := Transport(Options{AllowHosts: []string{"LAN.example:8080", "[::1]:9090", "tls.example:443"}})
+	for url, want := range map[string]bool{
+		"https://example.com/": true, "https://example.com:443/": true, "http://lan.example:8080/": true, "https://lan.EXAMPLE:8080/": true,
+		"http://[::1]:9090/": true, "https://tls.example/": true,
+		"http://example.com/": false, "http://example.com:443/": false, "https://example.com:444/": false, "https://u@example.com/": false,
+		"https://u:p@lan.example:8080/": false, "http://lan.example:8081/": false, "http://lan.example/": false, "http://tls.example/": false,
+		"ftp://example.com:443/": false, "https:///": false, "https://:443/": false,
+	} {
+		req, err := http.NewRequest(http.MethodPost, url, strings.NewReader("x"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := tr.check(req); (err == nil) != want {
+			t.Errorf("%s: %v", url, err)
+		}
+	}
+}
+
 func TestPublicAddresses(t *testing.T) {
 	for addr, want := range map[string]bool{
 		"93.184.216.34": true, "2606:2800:220:1::1": true, "8.8.8.8": true,

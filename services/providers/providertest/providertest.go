@@ -2,7 +2,7 @@
 // each adapter runs it against its emulator, over real sockets, capability by
 // capability. The emulator is the truth: what it holds is compared with what
 // the adapter says. It is imported by tests only, and of ours it may import
-// providers, providers/httpclient, domain, money and the sandbox.
+// providers, domain, money and the sandbox.
 package providertest
 
 import (
@@ -24,7 +24,6 @@ import (
 	"github.com/counterfoil/counterfoil/services/domain"
 	"github.com/counterfoil/counterfoil/services/money"
 	"github.com/counterfoil/counterfoil/services/providers"
-	"github.com/counterfoil/counterfoil/services/providers/httpclient"
 	"github.com/counterfoil/counterfoil/services/sandbox/kit"
 )
 
@@ -43,7 +42,11 @@ type Subject struct {
 	Emulator func() kit.Emulator
 	// BasePath is where the emulator is mounted.
 	BasePath string
-	Settings map[string]string
+	// Transport makes the transport that the product would give the adapter. It
+	// may call host ("127.0.0.1:1234"), its breaker stays closed, and it records
+	// its transcript.
+	Transport func(host string, record func(string)) http.RoundTripper
+	Settings  map[string]string
 	// Secrets are credentials that the emulator knows; WrongSecrets lists sets
 	// that it refuses.
 	Secrets      map[string]string
@@ -85,7 +88,7 @@ type harness struct {
 
 	mu         sync.Mutex
 	rewrite    func([]byte) []byte
-	transcript []httpclient.Exchange
+	transcript []string
 }
 
 func (s Subject) start(t *testing.T) *harness {
@@ -129,16 +132,14 @@ func (h *harness) setRewrite(f func([]byte) []byte) {
 func (h *harness) connect(origin string, secrets map[string]string) providers.Provider {
 	h.t.Helper()
 	_, host, _ := strings.Cut(origin, "://")
-	tr := httpclient.Transport(httpclient.Options{
-		AllowHosts: []string{host},
-		BreakAfter: 1000,
-		Transcript: func(x httpclient.Exchange) {
-			h.mu.Lock()
-			defer h.mu.Unlock()
-			h.transcript = append(h.transcript, x)
-		},
+	tr := h.s.Transport(host, func(line string) {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.transcript = append(h.transcript, line)
 	})
-	h.t.Cleanup(tr.CloseIdle)
+	if c, ok := tr.(interface{ CloseIdle() }); ok {
+		h.t.Cleanup(c.CloseIdle)
+	}
 	p, err := h.s.Registration.New(providers.Config{
 		BaseURL: origin + h.s.BasePath, Settings: h.s.Settings, Secrets: secrets, HTTP: tr, Now: time.Now,
 	})
@@ -899,8 +900,8 @@ func (s Subject) secrets(t *testing.T) {
 	if len(h.transcript) < 9 {
 		t.Errorf("only %d exchanges in the transcript", len(h.transcript))
 	}
-	for _, x := range h.transcript {
-		fmt.Fprintf(&seen, "%s %s %s %s %s\n", x.Method, x.Path, x.RequestBody, x.ResponseBody, x.Fault)
+	for _, line := range h.transcript {
+		fmt.Fprintln(&seen, line)
 	}
 	for _, secret := range planted {
 		for line := range strings.Lines(seen.String()) {

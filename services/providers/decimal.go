@@ -1,4 +1,4 @@
-package httpclient
+package providers
 
 import (
 	"fmt"
