@@ -34,8 +34,6 @@ var commonWords = func() []string {
 			words = append(words, strings.Fields(line)...)
 		}
 	}
-	// The longest first, so that "password" is not read as "pass" and a rest.
-	slices.SortFunc(words, func(a, b string) int { return len(b) - len(a) })
 	return words
 }()
 
@@ -66,10 +64,10 @@ func CheckPassword(password string, names ...string) error {
 		return refuse("That password repeats itself. Choose one that is harder to guess.")
 	}
 	own := ownWords(names)
-	if rest(lower, own) < leftOver || rest(leet.Replace(lower), own) < leftOver {
+	if n, any := rest(lower, own); any && n < leftOver {
 		return refuse("That password is your name, e-mail or shop with little more. Choose one that is harder to guess.")
 	}
-	if restOfCommon(lower) < leftOver || restOfCommon(leet.Replace(lower)) < leftOver {
+	if n, _ := rest(lower, commonWords); n < leftOver {
 		return refuse("That password is one that many people use. Choose one that is harder to guess.")
 	}
 	return nil
@@ -101,39 +99,33 @@ func ownWords(names []string) []string {
 			}
 		}
 	}
-	words = slices.DeleteFunc(words, func(w string) bool { return utf8.RuneCountInString(w) < 4 })
-	slices.SortFunc(words, func(a, b string) int { return len(b) - len(a) })
-	return words
+	return slices.DeleteFunc(words, func(w string) bool { return utf8.RuneCountInString(w) < 4 })
 }
 
 func squeeze(s string) string {
 	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return strings.ContainsRune(" @.,-_'’&+", r) }), "")
 }
 
-// rest counts the characters beside the words and what stands between them. A
-// password without any of the words keeps all of its characters.
-func rest(s string, words []string) int {
-	s = squeeze(s)
-	cut := s
-	for _, w := range words {
-		cut = strings.ReplaceAll(cut, w, "")
-	}
-	if cut == s {
-		return utf8.RuneCountInString(s)
-	}
-	return utf8.RuneCountInString(guessed.ReplaceAllString(cut, ""))
-}
-
-func restOfCommon(s string) int {
-	s = squeeze(s)
-	for _, w := range commonWords {
-		s = strings.ReplaceAll(s, w, "\x00")
-	}
-	s = guessed.ReplaceAllString(s, "")
-	return utf8.RuneCountInString(strings.Map(func(r rune) rune {
-		if r == 0 {
-			return -1
+// rest counts the characters beside the words, years and runs of digits, and
+// says whether any of the words is there at all. A word counts also with
+// digits and signs in the place of letters.
+func rest(s string, words []string) (n int, any bool) {
+	plain := squeeze(s)
+	covered := []byte(plain)
+	for _, form := range []string{plain, leet.Replace(plain)} { // byte for byte as long
+		for _, w := range words {
+			for from := 0; ; {
+				at := strings.Index(form[from:], w)
+				if at < 0 {
+					break
+				}
+				any = true
+				at += from
+				clear(covered[at : at+len(w)])
+				from = at + 1
+			}
 		}
-		return r
-	}, s))
+	}
+	left := guessed.ReplaceAllString(string(covered), "")
+	return utf8.RuneCountInString(strings.ReplaceAll(left, "\x00", "")), any
 }
