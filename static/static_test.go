@@ -132,7 +132,7 @@ func TestInventoryNamesEveryScriptWithItsHashAndReason(t *testing.T) {
 func TestScriptsUseNothingThatTheContentPolicyForbids(t *testing.T) {
 	for _, name := range []string{"app.js", "return.js"} {
 		js := body(t, get(t, http.MethodGet, URL(name), ""))
-		for _, bad := range []string{"eval(", "new Function", "innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "parseFloat", "localStorage", "javascript:", `"*"`} {
+		for _, bad := range []string{"eval(", "new Function", "innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "parseFloat", "localStorage", ".style", "javascript:", `"*"`} {
 			if strings.Contains(js, bad) {
 				t.Errorf("%s contains %q", name, bad)
 			}

@@ -98,7 +98,6 @@
     const button = busyButton(form, submitter);
     if (!button) return;
     button.dataset.label = button.textContent;
-    button.style.minWidth = button.offsetWidth + "px";
     button.setAttribute("aria-busy", "true");
     button.setAttribute("aria-disabled", "true");
     const amount = button.dataset.verb && button.textContent.startsWith(button.dataset.verb) ? " " + button.textContent.slice(button.dataset.verb.length) : "";
@@ -109,7 +108,6 @@
     for (const button of $$("[data-busy][aria-busy]", form)) {
       button.removeAttribute("aria-busy");
       button.removeAttribute("aria-disabled");
-      button.style.minWidth = "";
       if (button.dataset.label) button.textContent = button.dataset.label;
     }
   };
@@ -144,15 +142,24 @@
     const form = event.target.closest?.("form");
     if (form && form.isConnected) clearBusy(form);
   });
-  document.addEventListener("htmx:error", (event) => {
-    const source = event.detail?.ctx?.sourceElement;
-    if (!source || source.matches("[data-background]")) return;
-    const flash = document.getElementById("flash");
-    if (!flash) return;
+  const flash = (text) => {
+    const region = document.getElementById("flash");
+    if (!region || region.textContent === text) return;
     const note = document.createElement("p");
     note.className = "note warn lone";
-    note.textContent = "The server could not be reached. Check the connection, then look at the payment before you try again.";
-    flash.replaceChildren(note);
+    note.textContent = text;
+    region.replaceChildren(note);
+  };
+  document.addEventListener("htmx:error", (event) => {
+    const source = event.detail?.ctx?.sourceElement;
+    if (source && !source.matches("[data-background]")) flash("The server could not be reached. Check the connection, then look at the payment before you try again.");
+  });
+  // An answer without the part that was asked for would wipe it away.
+  document.addEventListener("htmx:before:swap", (event) => {
+    const ctx = event.detail?.ctx;
+    if (!ctx?.select?.startsWith("#") || ctx.swap === "none" || ctx.text?.includes(`id="${ctx.select.slice(1)}"`)) return;
+    event.preventDefault();
+    flash("This page could not be brought up to date. Load it again.");
   });
 
   // ---- Card token frame. Only this window's frame, only its exact origin, only

@@ -346,3 +346,54 @@ func TestFiltersWorkAsAPlainFormAndLeaveEmptyOnesOut(t *testing.T) {
 		t.Fatal("nothing was asked for")
 	}
 }
+
+// A poll may be answered by something else: an error's note, or a whole other
+// page. What is on the screen stays.
+func TestAnAnswerWithoutThePaymentWipesNothing(t *testing.T) {
+	for name, c := range map[string]struct{ answer, note string }{
+		"error note":   {"", "req-5f0c1a"},
+		"another page": {"<!doctype html><title>Sign in</title><main id=\"main\"><h1>Sign in</h1></main>", "could not be brought up to date"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := serve(t, "token")
+			s.fragment = func() []byte { return []byte(c.answer) }
+			if c.answer == "" {
+				var buf bytes.Buffer
+				must(t, pages.ErrorNote(pages.ErrorView{Status: 500, RequestID: "req-5f0c1a"}).Render(context.Background(), &buf))
+				s.fragment, s.reswap = buf.Bytes, "none"
+			}
+			page := look(t, s, "/g/payment-unknown", playwright.BrowserNewContextOptions{})
+			must(t, expect.Locator(page.Locator("#flash")).ToContainText(c.note))
+			must(t, expect.Locator(page.Locator(".note.unknown")).ToContainText("Do not charge again."))
+		})
+	}
+}
+
+// A refund that is refused comes back into the open dialog, with what was
+// typed, and the focus on what is wrong.
+func TestARefusedRefundKeepsTheDialog(t *testing.T) {
+	s := serve(t, "token")
+	page := look(t, s, "/g/payment-approved", playwright.BrowserNewContextOptions{})
+	f := form(approved().Payment)
+	f.Kind, f.Amount, f.Note, f.Errors = pages.RefundPart, "95.00", "half of it", map[string]string{"amount": "That is more than the £92.60 that can be refunded now."}
+	var buf bytes.Buffer
+	must(t, pages.RefundForm(f).Render(context.Background(), &buf))
+	s.answer, s.answerStatus = buf.Bytes(), 422
+	must(t, page.Locator("#refund-open").Click())
+	must(t, page.GetByText("A part of it").Click())
+	must(t, page.Locator("#refund-amount").Fill("95.00"))
+	must(t, page.Locator("#refund-go").Click())
+	must(t, expect.Locator(page.Locator("#refund [data-error-summary]")).ToBeFocused())
+	must(t, expect.Locator(page.Locator("#refund")).ToBeVisible())
+	must(t, expect.Locator(page.Locator("#refund-amount")).ToHaveValue("95.00"))
+	must(t, expect.Locator(page.Locator("#refund-go")).ToHaveText("Refund £95.00"))
+	if sent := s.posted(t); sent.Get("kind") != "part" || sent.Get("_csrf") != "csrf-value" {
+		t.Errorf("the form came as %v", sent)
+	}
+	// The next press works.
+	must(t, page.Locator("#refund-amount").Fill("12.50"))
+	must(t, page.Locator("#refund-go").Click())
+	if sent := s.posted(t); sent.Get("amount") != "12.50" {
+		t.Errorf("the second form came as %v", sent)
+	}
+}

@@ -112,6 +112,9 @@ type site struct {
 	posts         chan string // bodies of forms that arrived
 	polls         chan http.Header
 	fragment      func() []byte // answer to a poll
+	reswap        string        // its HX-Reswap
+	answer        []byte        // answer to a form
+	answerStatus  int
 }
 
 // serve gives every sample under /g/, the assets, and a place for forms.
@@ -157,6 +160,9 @@ func serve(t *testing.T, reply string) *site {
 	mux.HandleFunc("GET /payments/{id}", func(w http.ResponseWriter, r *http.Request) {
 		s.polls <- r.Header.Clone()
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		if s.reswap != "" {
+			w.Header().Set("HX-Reswap", s.reswap)
+		}
 		if s.fragment != nil {
 			_, _ = w.Write(s.fragment())
 			return
@@ -169,6 +175,11 @@ func serve(t *testing.T, reply string) *site {
 		}
 		s.posts <- r.PostForm.Encode()
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		if s.answer != nil {
+			w.WriteHeader(s.answerStatus)
+			_, _ = w.Write(s.answer)
+			return
+		}
 		fmt.Fprintf(w, "<!doctype html><html lang=en><title>got</title><h1>%s</h1>", html.EscapeString(r.URL.Path))
 	})
 	front := httptest.NewServer(mux)
