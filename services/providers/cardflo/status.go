@@ -79,7 +79,7 @@ func reasonOf(code string) domain.Reason {
 // words that they do not know (seed 003, "Forward Compatibility").
 func (a *Adapter) decode(op string, resp *httpclient.Response, secret string) (answer, error) {
 	var ans answer
-	if !resp.IsJSON() || json.Unmarshal(resp.Body, &ans) != nil || ans.Success == nil {
+	if !resp.IsJSON() || json.Unmarshal(resp.Body, &ans) != nil || ans.Success == nil || !httpclient.Reference(string(ans.UUID)) {
 		if f := a.http.StatusFault(op, resp); f != nil {
 			f.Raw = a.http.Scrub(resp.Body, secret)
 			return ans, f
@@ -123,12 +123,15 @@ func (a *Adapter) readTransaction(op string, resp *httpclient.Response, secret s
 	return res, nil
 }
 
+// maxURL is the longest page address that is opened.
+const maxURL = 2048
+
 // redirect takes the page's address only from the page's origin: it goes into
 // a frame of ours.
 func (a *Adapter) redirect(res *providers.Result, to string) {
 	u, err := url.Parse(to)
-	if err != nil || u.User != nil || u.Host == "" || originOf(u) != a.pageOrigin {
-		res.Text = "the provider's page is not on " + a.pageOrigin + ", so it is not opened"
+	if err != nil || u.User != nil || u.Host == "" || originOf(u) != a.pageOrigin || len(to) > maxURL {
+		res.Text = "the provider's page is not an address on " + a.pageOrigin + ", so it is not opened"
 		return
 	}
 	res.RedirectURL = to
@@ -141,8 +144,8 @@ func (a *Adapter) readRefusal(op string, resp *httpclient.Response, ans answer, 
 		code, words = ans.Errors[0].code(), ans.Errors[0].text()
 	}
 	e := &providers.Error{
-		Provider: Name, Op: op, Kind: providers.KindServer, Code: a.http.ScrubText(code, secret),
-		Text: a.http.ScrubText(words, secret), Raw: a.http.Scrub(resp.Body, secret),
+		Provider: Name, Op: op, Kind: providers.KindServer, Code: a.http.Words(code, secret),
+		Text: a.http.Words(words, secret), Raw: a.http.Scrub(resp.Body, secret),
 	}
 	byStatus := a.http.StatusFault(op, resp)
 	reason, refused := refusals[code]
@@ -200,7 +203,7 @@ func (a *Adapter) readStatus(resp *httpclient.Response, q providers.Lookup) (pro
 		if ans.ErrorCode == codeNotFound && resp.Status < 500 {
 			return providers.Result{
 				Outcome: providers.Absent, Code: codeNotFound,
-				Text: a.http.ScrubText(string(ans.ErrorMessage)), Raw: a.http.Scrub(resp.Body),
+				Text: a.http.Words(string(ans.ErrorMessage)), Raw: a.http.Scrub(resp.Body),
 			}, nil
 		}
 		_, err := a.readRefusal(op, resp, ans, "")
@@ -269,7 +272,7 @@ func (a *Adapter) result(ans answer, resp *httpclient.Response, secret string) p
 	if len(ans.Errors) > 0 {
 		res.Code, res.Text = ans.Errors[0].code(), ans.Errors[0].text()
 	}
-	res.Code, res.Text = a.http.ScrubText(res.Code, secret), a.http.ScrubText(res.Text, secret)
+	res.Code, res.Text = a.http.Words(res.Code, secret), a.http.Words(res.Text, secret)
 	return res
 }
 

@@ -74,7 +74,7 @@ func (a *Adapter) readMoto(op string, resp *httpclient.Response, ref, secret str
 		return providers.Result{}, a.readFault(op, resp, secret)
 	}
 	var ans motoAnswer
-	if !resp.IsJSON() || json.Unmarshal(resp.Body, &ans) != nil || (ans.GUID == "" && ans.IssuerResponseCode == "") ||
+	if !resp.IsJSON() || json.Unmarshal(resp.Body, &ans) != nil || (ans.GUID == "" && ans.IssuerResponseCode == "") || !httpclient.Reference(string(ans.GUID)) ||
 		(ans.HTTPStatus != "" && ans.HTTPStatus != "200") {
 		return providers.Result{}, a.garbage(op, resp, secret, "the answer is not the document's JSON")
 	}
@@ -83,9 +83,9 @@ func (a *Adapter) readMoto(op string, resp *httpclient.Response, ref, secret str
 	}
 	res := providers.Result{
 		ProviderRef: string(ans.GUID),
-		Code:        string(ans.IssuerResponseCode),
-		Text:        a.http.ScrubText(string(ans.IssuerResponseText), secret),
-		AuthCode:    a.http.ScrubText(string(ans.ApprovalCode), secret),
+		Code:        a.http.Words(string(ans.IssuerResponseCode), secret),
+		Text:        a.http.Words(string(ans.IssuerResponseText), secret),
+		AuthCode:    a.http.Words(string(ans.ApprovalCode), secret),
 		Card:        card(ans.MaskedCardNumber, ans.CardTypeName, ans.ExpiryDateMMYY),
 		Raw:         a.http.Scrub(resp.Body, secret),
 	}
@@ -122,7 +122,7 @@ func (a *Adapter) readFault(op string, resp *httpclient.Response, secret string)
 	if f := a.http.StatusFault(op, resp); f != nil {
 		f.Raw = a.http.Scrub(resp.Body, secret)
 		if readable {
-			f.Text = a.http.ScrubText(ans.Error.Message.Text, secret)
+			f.Text = a.http.Words(ans.Error.Message.Text, secret)
 		}
 		return f
 	}
@@ -130,8 +130,8 @@ func (a *Adapter) readFault(op string, resp *httpclient.Response, secret string)
 		return a.garbage(op, resp, secret, "the answer is not the document's JSON")
 	}
 	e := &providers.Error{
-		Provider: Name, Op: op, Kind: providers.KindRefused, Code: a.http.ScrubText(string(ans.Error.Code), secret),
-		Text: a.http.ScrubText(ans.Error.Message.Text, secret), Raw: a.http.Scrub(resp.Body, secret),
+		Provider: Name, Op: op, Kind: providers.KindRefused, Code: a.http.Words(string(ans.Error.Code), secret),
+		Text: a.http.Words(ans.Error.Message.Text, secret), Raw: a.http.Scrub(resp.Body, secret),
 	}
 	for _, code := range []string{string(ans.Error.Details.ErrorCode), ans.Error.Message.Code, strconv.Itoa(resp.Status)} {
 		if e.Code == "" {
@@ -160,7 +160,7 @@ func (a *Adapter) readStatus(resp *httpclient.Response, q providers.Lookup) (pro
 		return providers.Result{}, a.readFault(op, resp, "")
 	}
 	var ans statusAnswer
-	if !resp.IsJSON() || json.Unmarshal(resp.Body, &ans) != nil || ans.FinStatus == "" {
+	if !resp.IsJSON() || json.Unmarshal(resp.Body, &ans) != nil || ans.FinStatus == "" || !httpclient.Reference(string(ans.ref())) {
 		return providers.Result{}, a.garbage(op, resp, "", "the answer is not the document's JSON")
 	}
 	if ans.TransactionReference != "" && !strings.EqualFold(string(ans.TransactionReference), q.AttemptRef) {
@@ -187,6 +187,9 @@ func (a *Adapter) readLinked(resp *httpclient.Response, q providers.Lookup, abse
 	}
 	twin := false
 	for _, ans := range list {
+		if !httpclient.Reference(string(ans.ref())) {
+			return providers.Result{}, a.garbage(op, resp, "", "the answer's references cannot be read")
+		}
 		if strings.EqualFold(string(ans.TransactionReference), q.AttemptRef) ||
 			(q.ProviderRef != "" && string(ans.ref()) == q.ProviderRef) {
 			return a.record(resp, ans)
@@ -218,9 +221,9 @@ func (s statusAnswer) ref() text {
 func (a *Adapter) record(resp *httpclient.Response, ans statusAnswer) (providers.Result, error) {
 	res := providers.Result{
 		ProviderRef: string(ans.ref()),
-		Code:        string(ans.FinStatus),
-		Text:        a.http.ScrubText(strings.TrimSpace(string(ans.StatusMessage) + " " + string(ans.ErrorMessage))),
-		AuthCode:    a.http.ScrubText(string(ans.AuthorisationCode)),
+		Code:        a.http.Words(string(ans.FinStatus)),
+		Text:        a.http.Words(strings.TrimSpace(string(ans.StatusMessage) + " " + string(ans.ErrorMessage))),
+		AuthCode:    a.http.Words(string(ans.AuthorisationCode)),
 		Card:        card(ans.MaskedCardNumber, ans.CardSchemeName, ans.ExpiryDateMMYY),
 		Raw:         a.http.Scrub(resp.Body),
 	}

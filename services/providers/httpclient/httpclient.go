@@ -22,6 +22,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+	"unicode"
 
 	"github.com/sony/gobreaker/v2"
 
@@ -237,6 +238,34 @@ func (c *Client) ScrubText(s string, secrets ...string) string {
 	return scrubberOf(c.opts.Secrets, secrets).text(s)
 }
 
+// maxWords is how many characters of a provider's own words are kept.
+const maxWords = 500
+
+// Words makes a provider's own words fit for a column, a log line and a page:
+// scrubbed, without control characters, and cut to 500 characters.
+func (c *Client) Words(s string, secrets ...string) string {
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, c.ScrubText(s, secrets...))
+	if r := []rune(s); len(r) > maxWords {
+		s = string(r[:maxWords-1]) + "…"
+	}
+	return strings.TrimSpace(s)
+}
+
+// maxReference is how long a provider's own reference of a transaction may be:
+// seed 003 has 20 characters, seed 004 a GUID of at most 64.
+const maxReference = 64
+
+// Reference says that a provider's reference can be one: short, and without
+// spaces or control characters. The empty one is no reference, and right.
+func Reference(s string) bool {
+	return len(s) <= maxReference && strings.IndexFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f }) < 0
+}
+
 func (c *Client) record(call Call, started time.Time, resp *Response, fault *providers.Error) {
 	if c.shared == nil || c.shared.opts.Transcript == nil {
 		return
@@ -269,11 +298,12 @@ func (e quietError) Error() string { return e.text }
 func (e quietError) Unwrap() error { return e.err }
 
 func (c *Client) quiet(err error, secrets []string) error {
-	return quietError{text: c.ScrubText(err.Error(), secrets...), err: err}
+	return quietError{text: c.Words(err.Error(), secrets...), err: err}
 }
 
 // sentWatch learns from the transport whether a byte of the request can have
-// left.
+// left. net/http waits for its writing goroutine before it gives back an error
+// of a connection, so what was counted by then is all that there will be.
 type sentWatch struct {
 	asked  atomic.Bool // the transport went looking for a connection
 	got    atomic.Bool // and has handed one to the request

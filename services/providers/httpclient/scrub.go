@@ -173,7 +173,10 @@ func (s scrubber) literal(t string) string {
 	return t
 }
 
+// text scrubs a text and makes it storable: valid UTF-8 without NUL, which a
+// database refuses. An answer that cannot be stored could never be settled.
 func (s scrubber) text(t string) string {
+	t = strings.ReplaceAll(strings.ToValidUTF8(t, "\uFFFD"), "\x00", "\uFFFD")
 	t = s.literal(t)
 	t = fieldText.ReplaceAllStringFunc(t, func(m string) string {
 		p := fieldText.FindStringSubmatch(m)

@@ -17,6 +17,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"pgregory.net/rapid"
@@ -76,6 +77,7 @@ func Run(t *testing.T, s Subject) {
 	t.Run("exactness", s.exactness)
 	t.Run("parallel", s.parallel)
 	t.Run("secrets", s.secrets)
+	t.Run("storable", s.storable)
 }
 
 // harness is one emulator behind a real listener, and an adapter bound to it.
@@ -300,10 +302,6 @@ func (s Subject) registration(t *testing.T) {
 	h := s.start(t)
 	if h.provider.Name() != r.Name {
 		t.Errorf("the adapter calls itself %q, the registration %q", h.provider.Name(), r.Name)
-	}
-	caps := providers.CapabilitiesOf(h.provider, r, "")
-	if !caps.Has(domain.CanRefund) || !caps.Has(domain.CanLookUp) {
-		t.Errorf("capabilities: %v", caps)
 	}
 	_, err := r.New(providers.Config{BaseURL: "not a url", Secrets: s.Secrets})
 	if err == nil {
@@ -911,4 +909,69 @@ func (s Subject) secrets(t *testing.T) {
 			}
 		}
 	}
+}
+
+// storable: whatever a provider writes, what the adapter gives on can be put in
+// a database and a log line. An answer that cannot be stored is never settled.
+func (s Subject) storable(t *testing.T) {
+	check := func(t *testing.T, res providers.Result, err error) {
+		t.Helper()
+		all := map[string]string{
+			"reference": res.ProviderRef, "code": res.Code, "text": res.Text, "auth code": res.AuthCode, "brand": res.Card.Brand,
+			"last4": res.Card.Last4, "expiry": res.Card.Expiry, "page": res.RedirectURL,
+		}
+		raw := res.Raw
+		if e, ok := providers.AsError(err); ok {
+			all["error code"], all["error text"], all["error"], raw = e.Code, e.Text, e.Error(), e.Raw
+		}
+		for what, v := range all {
+			if !utf8.ValidString(v) || strings.ContainsAny(v, "\x00\x1b\r\n") || len(v) > 8192 {
+				t.Errorf("%s is %.100q of %d bytes", what, v, len(v))
+			}
+		}
+		if !utf8.Valid(raw) || bytes.ContainsRune(raw, 0) || bytes.Contains(raw, []byte(`\u0000`)) {
+			t.Errorf("raw answer: %.200q", raw)
+		}
+	}
+	for name, words := range map[string]string{
+		"control characters": "a\x00b\x1b[31m\r\nfake log line", "long": strings.Repeat("ü", 50_000), "spaces": " \t\n ",
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := s.start(t)
+			req := h.saleRequest(500)
+			h.outcome(kit.Outcome{Result: kit.Decline, Message: words})
+			res, err := h.seller().SellByToken(t.Context(), req)
+			if err != nil || res.Outcome != providers.Declined {
+				t.Fatalf("%+v, %v", res, err)
+			}
+			check(t, res, err)
+			res, err = h.finder().FindStatus(t.Context(), providers.Lookup{Type: domain.Sale, AttemptRef: req.AttemptRef})
+			check(t, res, err)
+			h.outcome(kit.Outcome{Result: kit.Reject, Message: words})
+			res, err = h.seller().SellByToken(t.Context(), h.saleRequest(500))
+			check(t, res, err)
+		})
+	}
+	for name, body := range map[string]string{"bytes": "\x00\xff\xfe\x1b", "bytes in JSON": "{\"a\":\"\xff\xfe\"}", "NUL in JSON": `{"\u0000":"\u0000","success":false,"errorMessage":"\u0000"}`} {
+		t.Run(name, func(t *testing.T) {
+			h := s.start(t)
+			for _, kind := range []string{kit.FaultGarbage, kit.FaultStatusAfter} {
+				h.fault(kit.Fault{Kind: kind, Status: 500, Body: body})
+				res, err := h.seller().SellByToken(t.Context(), h.saleRequest(500))
+				wantFault(t, err, false)
+				check(t, res, err)
+			}
+		})
+	}
+	t.Run("a reference that can be none", func(t *testing.T) {
+		for _, ref := range []string{strings.Repeat("a", 5000), `a\u0000b`, "a b"} {
+			h := s.start(t)
+			req, sold := h.sold(500)
+			h.setRewrite(func(b []byte) []byte { return bytes.ReplaceAll(b, []byte(sold.ProviderRef), []byte(ref)) })
+			_, err := h.finder().FindStatus(t.Context(), providers.Lookup{Type: domain.Sale, AttemptRef: req.AttemptRef})
+			if e := wantFault(t, err, false, providers.KindGarbage); e != nil {
+				check(t, providers.Result{}, e)
+			}
+		}
+	})
 }
