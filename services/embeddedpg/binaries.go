@@ -147,12 +147,13 @@ func makeLinks(native string) error {
 	if err := json.Unmarshal(text, &links); err != nil {
 		return fmt.Errorf("pg-symlinks.json: %w", err)
 	}
-	pkg := filepath.Dir(native)
 	for _, l := range links {
-		if !filepath.IsLocal(l.Source) || !filepath.IsLocal(l.Target) {
+		// The list's paths begin with "native", the folder's name in the package; a copy has another.
+		inside, err := filepath.Rel("native", l.Target)
+		if err != nil || !filepath.IsLocal(inside) || !filepath.IsLocal(l.Source) {
 			return fmt.Errorf("pg-symlinks.json: %q leaves the package", l.Target)
 		}
-		target := filepath.Join(pkg, l.Target)
+		target := filepath.Join(native, inside)
 		if _, err := os.Lstat(target); err == nil {
 			continue
 		}

@@ -439,6 +439,20 @@ func TestMissingLibraryLinksAreMade(t *testing.T) {
 			t.Fatalf("through the link: %q, %v", text, err)
 		}
 	}
+	// A copy of the folder has another name.
+	copied := filepath.Join(pkg, "copied")
+	if err := copyTree(filepath.Join(pkg, "native"), mkdir(t, copied)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(copied, "lib", "liba.so.1")); err != nil {
+		t.Fatal(err)
+	}
+	if err := makeLinks(copied); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := os.ReadFile(filepath.Join(copied, "lib", "liba.so.1")); err != nil || string(text) != "library" {
+		t.Fatalf("through the copy's link: %q, %v", text, err)
+	}
 	write(filepath.Join(pkg, "native", "pg-symlinks.json"), `[{"source":"native/lib/liba.so.1.2","target":"../evil"}]`)
 	if err := makeLinks(filepath.Join(pkg, "native")); err == nil {
 		t.Error("a link that leaves the package was made")
@@ -466,7 +480,7 @@ func TestRootBelowAPrivateFolderMovesBinariesAndDataToWhereNobodyReachesThem(t *
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = os.RemoveAll(filepath.Dir(s.bin)); _ = os.RemoveAll(filepath.Dir(s.data)) }()
+	t.Cleanup(func() { _ = os.RemoveAll(filepath.Dir(s.bin)); _ = os.RemoveAll(filepath.Dir(s.data)) })
 	if _, err := open(t, s).Exec(`create table kept (n int); insert into kept values (1)`); err != nil {
 		t.Error(err)
 	}
