@@ -95,7 +95,7 @@ func (h *Payments) takePage(c echo.Context, status int, asked domain.ConnectionI
 	v := pages.TakePaymentView{Layout: layout(c, layouts.NavTake, "Take a payment"), Key: key, Errors: errs, FormError: formError,
 		Amount: typed.Get("amount"), OrderReference: typed.Get("order_reference"), OrderRequired: true, Email: typed.Get("email")}
 	for _, conn := range o.Connections {
-		v.Connections = append(v.Connections, pages.ConnectionChoice{ID: conn.ID, Name: conn.Name, Provider: conn.Provider, How: o.How[conn.ID]})
+		v.Connections = append(v.Connections, pages.ConnectionChoice{ID: conn.ID, Name: conn.Name, Provider: h.Service.ProviderLabel(conn.Provider), How: o.How[conn.ID]})
 	}
 	if len(o.Connections) == 0 {
 		v.None = "No connection to a payment provider is set up yet. Whoever runs this copy of Counterfoil can add one."

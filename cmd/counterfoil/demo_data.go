@@ -245,6 +245,9 @@ func seedPayment(ctx context.Context, tx *store.Tx, m domain.Merchant, c domain.
 	switch n := r.IntN(100); {
 	case n < 8:
 		sale.Status, sale.Reason, sale.ProviderRef = domain.TxDeclined, demoNoes[r.IntN(len(demoNoes))], ""
+	case n < 9 && at.After(time.Now().AddDate(0, 0, -4)):
+		// What was never found out: a person must look.
+		sale.Status, sale.ProviderRef = domain.TxNeedsPerson, ""
 	case n < 9:
 		sale.Status, sale.Reason, sale.ProviderRef = domain.TxFailed, domain.ReasonNeverArrived, ""
 	case n < 13:

@@ -1,5 +1,7 @@
 package domain
 
+import "strings"
+
 // Reason is why a transaction was declined or did not happen, in our words:
 // every provider's codes are translated into these.
 type Reason string
@@ -59,6 +61,32 @@ var reasonWords = map[Reason][2]string{
 	ReasonNeverArrived:      {"The provider confirms that it never charged this.", "It is safe to start again."},
 	ReasonDuplicate:         {"The provider already has an operation with our reference.", "Open Payments and look for it before you try again."},
 	ReasonCardToken:         {"The provider no longer knows this stored card.", "Ask for the card again."},
+}
+
+// Label is the reason in a few words, for a row of a list: "Insufficient
+// funds". Empty for ReasonNone.
+func (r Reason) Label() string {
+	if r == ReasonNone {
+		return ""
+	}
+	words := strings.ReplaceAll(string(r), "_", " ")
+	switch r {
+	case ReasonDeclined:
+		return "No reason given"
+	case ReasonCallBank:
+		return "Bank wants a call"
+	case ReasonNeverArrived:
+		return "Never arrived"
+	case ReasonCardToken:
+		return "Stored card not known"
+	case ReasonCredentials:
+		return "Connection’s keys refused"
+	case ReasonInvalidRequest:
+		return "Request refused"
+	case ReasonUnreachable:
+		return "Provider not reached"
+	}
+	return strings.ToUpper(words[:1]) + words[1:]
 }
 
 // Reasons lists every reason with words.

@@ -11,6 +11,14 @@ import (
 	"github.com/counterfoil/counterfoil/services/store"
 )
 
+// ProviderLabel is a provider's name on pages.
+func (s *Service) ProviderLabel(name string) string {
+	if reg, ok := s.Registry.Get(name); ok {
+		return reg.Label
+	}
+	return name
+}
+
 // Detail is everything that a payment's page shows.
 type Detail struct {
 	Payment      domain.Payment
@@ -92,7 +100,7 @@ func (s *Service) Get(ctx context.Context, actor domain.Actor, id domain.Payment
 		d.Open = d.Open || t.Status.Open()
 	}
 	_, saleOpen := saleOf(d.Transactions)
-	d.Payment.ConnectionName, d.Payment.Provider = d.Connection.Name, d.Connection.Provider
+	d.Payment.ConnectionName, d.Payment.Provider = d.Connection.Name, s.ProviderLabel(d.Connection.Provider)
 	d.RefundWhy = domain.Allowed(actor, d.Payment, saleOpen, domain.ActRefund, d.Caps)
 	d.CheckWhy = domain.Allowed(actor, d.Payment, d.Open, domain.ActCheck, d.Caps)
 	return d, nil

@@ -1,0 +1,199 @@
+package domain_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/counterfoil/counterfoil/services/domain"
+	"github.com/counterfoil/counterfoil/services/money"
+)
+
+var gbp = money.MustCurrency("GBP")
+
+func TestTransitionsAreThisTableAndNoOther(t *testing.T) {
+	allowed := map[domain.TransactionStatus]string{
+		domain.TxPending:     "processing unknown approved declined failed needs_person",
+		domain.TxProcessing:  "unknown approved declined failed needs_person",
+		domain.TxUnknown:     "processing approved declined failed needs_person",
+		domain.TxNeedsPerson: "approved declined failed",
+		domain.TxFailed:      "approved",
+		domain.TxDeclined:    "approved",
+		domain.TxApproved:    "",
+	}
+	for _, from := range domain.TransactionStatuses {
+		want, known := allowed[from]
+		if !known {
+			t.Errorf("status %s is missing from this table", from)
+		}
+		for _, to := range domain.TransactionStatuses {
+			if got := from.CanBecome(to); got != slices.Contains(strings.Fields(want), string(to)) {
+				t.Errorf("%s may become %s: %v", from, to, got)
+			}
+			if from.CanBecome(to) != slices.Contains(to.Before(), from) {
+				t.Errorf("Before of %s and CanBecome of %s disagree", to, from)
+			}
+		}
+	}
+}
+
+// TestTenThousandRandomLivesNeverBreakTheBooks drives a payment through random
+// answers and random refunds, with the rules that the use case and the store
+// apply, and holds the sums to their promises after each step.
+func TestTenThousandRandomLivesNeverBreakTheBooks(t *testing.T) {
+	lives := 0
+	caps := domain.Capabilities{domain.CanRefund, domain.CanPartRefund, domain.CanLookUp}
+	actor := domain.Actor{Role: domain.Owner}
+	life := func(t *rapid.T) {
+		lives++
+		total := rapid.Int64Range(1, 100_000).Draw(t, "total")
+		p := domain.Payment{Amount: money.FromMinor(total, gbp), Captured: money.Zero(gbp), Refunded: money.Zero(gbp), Held: money.Zero(gbp)}
+		txs := []domain.Transaction{{Type: domain.Sale, Status: domain.TxPending, Amount: p.Amount}}
+		late := false // a refund that was settled as "no" and approved after all
+		for range rapid.IntRange(1, 30).Draw(t, "steps") {
+			if rapid.Bool().Draw(t, "refund") {
+				amount := money.FromMinor(rapid.Int64Range(1, total+1).Draw(t, "amount"), gbp)
+				if domain.Allowed(actor, p, txs[0].Status.Open(), domain.ActRefund, caps) == domain.Possible && domain.RefundDenial(p, amount, caps) == domain.Possible {
+					txs = append(txs, domain.Transaction{Type: domain.Refund, Status: domain.TxPending, Amount: amount})
+				}
+			} else {
+				i := rapid.IntRange(0, len(txs)-1).Draw(t, "which")
+				to := rapid.SampledFrom(domain.TransactionStatuses).Draw(t, "to")
+				if txs[i].Status.CanBecome(to) {
+					late = late || !txs[i].Status.Open() && i > 0
+					txs[i].Status = to
+				}
+			}
+			b, err := domain.BooksOf(gbp, txs)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.Status, p.Captured, p.Refunded, p.Held = b.Status, b.Captured, b.Refunded, b.Held
+			used, _ := p.Refunded.Add(p.Held)
+			if c, _ := used.Cmp(p.Amount); c > 0 && !late {
+				t.Fatalf("refunded %s and held %s of %s", p.Refunded, p.Held, p.Amount)
+			}
+			if p.Refundable().IsNegative() {
+				t.Fatalf("refundable is negative: %s", p.Refundable())
+			}
+			if txs[0].Status != domain.TxApproved && !p.Captured.IsZero() {
+				t.Fatalf("captured %s while the sale is %s", p.Captured, txs[0].Status)
+			}
+			if p.Status == domain.PaymentApproved && txs[0].Status != domain.TxApproved {
+				t.Fatalf("approved while the sale is %s", txs[0].Status)
+			}
+			for _, x := range txs {
+				if x.Status == domain.TxUnknown && p.Status != domain.PaymentUnknown && p.Status != domain.PaymentNeedsPerson {
+					t.Fatalf("an unknown %s hides behind %s", x.Type, p.Status)
+				}
+			}
+		}
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		for range 100 {
+			life(t)
+		}
+	})
+	if lives < 10_000 {
+		t.Errorf("only %d lives were led", lives)
+	}
+}
+
+func TestEveryStatusAndReasonHasWords(t *testing.T) {
+	for _, s := range domain.PaymentStatuses {
+		if s.Label() == string(s) {
+			t.Errorf("payment status %s has no word", s)
+		}
+	}
+	for _, s := range domain.TransactionStatuses {
+		if s.Label() == string(s) {
+			t.Errorf("transaction status %s has no word", s)
+		}
+	}
+	for _, r := range domain.Reasons() {
+		what, next := r.Words()
+		for _, w := range []string{what, next} {
+			if !strings.HasSuffix(w, ".") || strings.ContainsAny(w, "!_") {
+				t.Errorf("reason %s: %q is not a calm sentence", r, w)
+			}
+		}
+		if r.Label() == "" || strings.Contains(r.Label(), "_") {
+			t.Errorf("reason %s has the label %q", r, r.Label())
+		}
+	}
+}
+
+func TestRolesMayWhatTheTableSays(t *testing.T) {
+	for _, tt := range []struct {
+		p   domain.Permission
+		may string
+	}{
+		{domain.OverviewRead, "owner admin manager cashier developer analyst"},
+		{domain.PaymentsRead, "owner admin manager cashier developer analyst"},
+		{domain.PaymentsTake, "owner admin manager cashier"},
+		{domain.PaymentsCheck, "owner admin manager cashier"},
+		{domain.PaymentsRefund, "owner admin manager"},
+		{domain.PaymentsExport, "owner admin manager analyst"},
+		{"", ""},
+		{"payments:delete", ""},
+	} {
+		for _, r := range domain.Roles {
+			if got, want := r.May(tt.p), slices.Contains(strings.Fields(tt.may), string(r)); got != want {
+				t.Errorf("%s holds %q: %v, want %v", r, tt.p, got, want)
+			}
+		}
+		if domain.Role("stranger").May(tt.p) {
+			t.Errorf("an unknown role holds %q", tt.p)
+		}
+	}
+}
+
+func TestCursorsRoundTripAndRefuseEverythingElse(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c := domain.Cursor{At: time.UnixMicro(rapid.Int64Range(0, 1<<52).Draw(t, "at")).UTC(), ID: domain.NewPaymentID().UUID, Newer: rapid.Bool().Draw(t, "newer")}
+		got, err := domain.ParseCursor(c.String())
+		if err != nil || got != c {
+			t.Fatalf("%+v becomes %+v (%v)", c, got, err)
+		}
+		if s := rapid.String().Draw(t, "other"); s != "" {
+			if _, err := domain.ParseCursor(s); err == nil && len(s) != 34 {
+				t.Fatalf("%q is taken for a cursor", s)
+			}
+		}
+	})
+}
+
+func TestReferencesAreReadAsPeopleTypeThem(t *testing.T) {
+	for in, want := range map[string]string{"7K2M04Q9": "7K2M04Q9", "7k2m o4q9": "7K2M04Q9", "7KZMO4QI": "7KZM04Q1", " 7k2m04q9 ": "7K2M04Q9"} {
+		if got, ok := domain.CanonicalReference(in); !ok || got != want {
+			t.Errorf("%q is read as %q, want %q", in, got, want)
+		}
+	}
+	for _, in := range []string{"", "7K2M04Q", "7K2M04Q99", "7K2M-4Q9", "12.50", "Hamper 2261"} {
+		if got, ok := domain.CanonicalReference(in); ok {
+			t.Errorf("%q is read as the reference %q", in, got)
+		}
+	}
+}
+
+func TestCardNumbersAreSeenInFreeText(t *testing.T) {
+	for in, want := range map[string]bool{
+		"4111111111111111": true, "4111 1111 1111 1111": true, "4111-1111-1111-1111": true, "card 4000300011112220 please": true, "378282246310005": true,
+		"Hamper 2261": false, "4111111111111112": false, "7K2M04Q9": false, "01234567890": false, "0000000000000000": false, "": false,
+	} {
+		if got := domain.LooksLikeCardNumber(in); got != want {
+			t.Errorf("%q looks like a card number: %v, want %v", in, got, want)
+		}
+	}
+}
+
+func TestAnIDThatCannotBeIsAnsweredLikeOneThatIsNotThere(t *testing.T) {
+	for _, in := range []string{"", "1", "../../etc/passwd", strings.Repeat("a", 36), "{01a1f999-bcc7-78f3-8c52-f8500b0fecd3}", "01A1F999BCC778F38C52F8500B0FECD3"} {
+		if _, err := domain.ParsePaymentID(in); domain.CodeOf(err) != domain.NotFound {
+			t.Errorf("%q: %v, want NotFound", in, err)
+		}
+	}
+}
