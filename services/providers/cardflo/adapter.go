@@ -36,7 +36,7 @@ const (
 )
 
 // absentAfter and absentAsks say when "Transaction not found" (8001) may be
-// believed. ASSUMPTION: the document names no window (PROVIDERS 1.5).
+// believed. ASSUMPTION: the document names no window (README, Status).
 const (
 	absentAfter = 5 * time.Minute
 	absentAsks  = 2
@@ -80,7 +80,7 @@ func Registration() providers.Registration {
 		PartRefund: true,
 		Absence:    providers.Absence{After: absentAfter, Asks: absentAsks},
 		// A reused merchantTransactionId is refused with 3004; no end of that is
-		// documented, and the refusal is not a replay (PROVIDERS 1.5).
+		// documented, and the refusal is not a replay (README, Status).
 		Idempotency: providers.Idempotency{Key: true, Lookup: true},
 		Timeout:     timeout,
 	}

@@ -102,8 +102,8 @@ func (a *Adapter) Refund(ctx context.Context, req providers.RefundRequest) (prov
 }
 
 // sendable refuses, before anything is sent, what the document has no form
-// for: amounts are 1 to 10 digits before the point (PROVIDERS 1.2), references
-// 1 to 50 characters (PROVIDERS 1.3).
+// for: amounts are 1 to 10 digits before the point (README, Amounts), references
+// 1 to 50 characters (README, Answers).
 func (a *Adapter) sendable(op string, amount money.Amount, ref string) error {
 	whole, _, _ := strings.Cut(amount.Major(), ".")
 	switch {

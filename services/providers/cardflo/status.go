@@ -13,7 +13,7 @@ import (
 	"github.com/counterfoil/counterfoil/services/providers/httpclient"
 )
 
-// The codes that the classification turns on (PROVIDERS 1.4; 1004 and 8001 are
+// The codes that the classification turns on (README, Errors; 1004 and 8001 are
 // in seed 003 itself).
 const (
 	codeInvalidRequest   = "1002"
@@ -27,7 +27,7 @@ const (
 )
 
 // maintenanceIsNotDone: a 503 with 1010 was not processed. ASSUMPTION: the
-// document says "maintenance" and no more (PROVIDERS 1.10).
+// document says "maintenance" and no more (README, Errors).
 const maintenanceIsNotDone = true
 
 // declines are the codes with which a transaction ends for the card's or the
@@ -90,7 +90,7 @@ func (a *Adapter) decode(op string, resp *httpclient.Response, secret string) (a
 }
 
 // readTransaction classes the answer to a debit or a refund, by its body: the
-// published examples disagree about HTTP statuses (PROVIDERS 1.4). Only
+// published examples disagree about HTTP statuses (README, Errors). Only
 // FINISHED is a yes, only a listed code is a no.
 func (a *Adapter) readTransaction(op string, resp *httpclient.Response, secret string) (providers.Result, error) {
 	if resp.Status == http.StatusTooManyRequests {
@@ -170,7 +170,7 @@ func (a *Adapter) readRefusal(op string, resp *httpclient.Response, ans answer, 
 			e.Kind = providers.KindCredentials
 		}
 	case byStatus != nil && !ran:
-		// Wrong Basic credentials have no published code (PROVIDERS 1.1), so a
+		// Wrong Basic credentials have no published code (README, Access), so a
 		// system error of that kind is read by its status.
 		byStatus.Text, byStatus.Raw = e.Text, e.Raw
 		return providers.Result{}, byStatus

@@ -6,8 +6,8 @@ import (
 	"fmt"
 )
 
-// The request bodies. The document's schemas refuse unknown fields (PROVIDERS
-// 1.3), so nothing is sent that is not needed.
+// The request bodies. The document's schemas refuse unknown fields (README,
+// Answers), so nothing is sent that is not needed.
 type (
 	debitRequest struct {
 		MerchantTransactionID string    `json:"merchantTransactionId"`
@@ -55,7 +55,7 @@ type answer struct {
 }
 
 // text is a string that some samples write as a number: error codes, expiry
-// dates, amounts (PROVIDERS 1.2, 1.3). Numbers keep their digits as written.
+// dates, amounts (README, Amounts). Numbers keep their digits as written.
 type text string
 
 // UnmarshalJSON takes a string, a number or null.
@@ -115,7 +115,7 @@ func (e *wireErrors) UnmarshalJSON(b []byte) error {
 }
 
 // returnData is a card's data: flat with _TYPE cardData in transactions,
-// nested under creditcardData in status samples (PROVIDERS 1.3).
+// nested under creditcardData in status samples (README, Answers).
 type returnData struct {
 	Type        text `json:"type"`
 	BinBrand    text `json:"binBrand"`

@@ -45,7 +45,7 @@ func (a *Adapter) Refund(ctx context.Context, req providers.RefundRequest) (prov
 	}, req.AttemptRef, "")
 }
 
-// maxMinor is the document's bound of an amount (PROVIDERS 2.3).
+// maxMinor is the document's bound of an amount (README, Amounts).
 const maxMinor = 999_999_999_999
 
 func sendable(op string, amount money.Amount, ref string) error {

@@ -228,7 +228,7 @@ func (a *Adapter) record(resp *httpclient.Response, ans statusAnswer) (providers
 		Raw:         a.http.Scrub(resp.Body),
 	}
 	// The outcome is finStatus's alone: samples are AUTHORISED with an empty
-	// issuerResponseCode (PROVIDERS 2.2).
+	// issuerResponseCode (README, Status).
 	switch ans.FinStatus {
 	case "AUTHORISED", "CAPTURED":
 		res.Outcome = providers.Approved

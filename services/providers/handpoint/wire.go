@@ -22,7 +22,7 @@ const (
 
 // The units.
 //
-// CONFLICT (PROVIDERS 2.4): seed 004 says of the requests of /moto/sale and
+// CONFLICT (README, Amounts): seed 004 says of the requests of /moto/sale and
 // /moto/refund "must be a positive integer string in minor units", "2000" for
 // 20.00. Every public revision of the request objects says major units,
 // "20.00". The seed is the later text of the endpoints and wins; a provider
@@ -103,7 +103,7 @@ type (
 	}
 
 	// errorAnswer is the envelope of refusals. message is a text, or an object
-	// in the family of a busy terminal (PROVIDERS 2.6).
+	// in the family of a busy terminal (README, Answers).
 	errorAnswer struct {
 		Error *struct {
 			StatusCode text      `json:"statusCode"`
