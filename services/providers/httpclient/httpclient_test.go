@@ -253,6 +253,17 @@ func TestTimeoutsAfterSendingAreUnknown(t *testing.T) {
 	}
 }
 
+func TestTheFirstByteHasATimeoutOfItsOwn(t *testing.T) {
+	stop := make(chan struct{})
+	s := serveScript(t, func(int64, net.Conn) { <-stop })
+	t.Cleanup(func() { close(stop) })
+	_, err := clientFor(t, s.URL(), Options{FirstByteTimeout: 50 * time.Millisecond}, ClientOptions{}).Do(t.Context(), post(s.URL()))
+	wantFault(t, err, providers.KindNoAnswer, false)
+	if n := s.requests.Load(); n != 1 {
+		t.Errorf("the server read %d requests", n)
+	}
+}
+
 func TestARedirectIsNotFollowed(t *testing.T) {
 	var elsewhere atomic.Int64
 	target := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { elsewhere.Add(1) }))
