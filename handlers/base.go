@@ -5,6 +5,7 @@
 package handlers
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -77,6 +78,12 @@ func ErrorPage(c echo.Context, status int, err error) error {
 	if r := c.Request(); r.Method == http.MethodGet && status >= 500 {
 		v.RetryURL = web.SafeNext(r.URL.RequestURI())
 	}
+	// Somebody signed in again in another tab and came back to a form of
+	// before: it is offered anew with what was typed.
+	if errors.Is(err, web.ErrStaleForm) {
+		form := refused(c)
+		v.RetryURL, v.Money = form.back, form.nothing
+	}
 	if web.IsFragment(c) {
 		c.Response().Header().Set("HX-Reswap", "none")
 		return web.Render(c, status, pages.ErrorNote(v))
@@ -98,8 +105,8 @@ var keptFields = []struct{ name, label string }{
 }
 
 // returnForms leads from the address that a form was posted to, back to the
-// page with the form and to what can be said about money. The longest suffix
-// after "/" wins.
+// page with the form, and to what can be said about money. The first match
+// counts.
 var returnForms = []struct {
 	matches func(path string) bool
 	form    func(path string) string
@@ -111,50 +118,66 @@ var returnForms = []struct {
 	{func(p string) bool { return strings.HasPrefix(p, "/payments/") && strings.HasSuffix(p, "/check") },
 		func(p string) string { return strings.TrimSuffix(p, "/check") }, ""},
 	{func(p string) bool { return strings.HasPrefix(p, "/account") }, func(string) string { return "/account" }, ""},
+	{func(p string) bool { return strings.HasPrefix(p, "/signin") }, func(string) string { return "/signin" }, ""},
+}
+
+// refusedForm is what is known of a posted form that was not acted upon.
+type refusedForm struct {
+	back    string // the page with the form, with what was typed in its query; "" when there is none
+	nothing string // "Nothing was charged.", or empty
+	kept    []components.Line
+}
+
+func refused(c echo.Context) refusedForm {
+	var out refusedForm
+	path := c.Request().URL.Path
+	for _, f := range returnForms {
+		if f.matches(path) {
+			out.back, out.nothing = f.form(path), f.nothing
+			break
+		}
+	}
+	if out.back == "" {
+		return out
+	}
+	names := make([]string, len(keptFields))
+	for i, f := range keptFields {
+		names[i] = f.name
+	}
+	typed, q := web.Typed(c, names...), url.Values{}
+	for _, f := range keptFields {
+		value := typed.Get(f.name)
+		if value == "" {
+			continue
+		}
+		q.Set(f.name, value)
+		if f.label != "" {
+			out.kept = append(out.kept, components.Line{Label: f.label, Value: value})
+		}
+	}
+	if len(q) > 0 {
+		out.back += "?" + q.Encode()
+	}
+	return out
 }
 
 // Expired answers a form whose session had ended: nothing was done, what was
 // typed is shown, and the link leads through sign-in back to the form with it.
 // It is the server's web.Options.Expired.
 func Expired(c echo.Context) error {
-	v := pages.ExpiredView{Layout: layouts.Model{Title: "Signed out", Now: web.Now(c)}}
-	back := "/"
-	q := url.Values{}
-	path := c.Request().URL.Path
-	if path == "/signout" {
+	if c.Request().URL.Path == "/signout" {
 		return web.Redirect(c, web.SignInURL("", string(pages.NoticeSignedOut)))
 	}
-	for _, f := range returnForms {
-		if f.matches(path) {
-			back, v.Nothing = f.form(path), f.nothing
-			break
-		}
-	}
-	kept := make([]string, len(keptFields))
-	for i, f := range keptFields {
-		kept[i] = f.name
-	}
-	typed := web.Typed(c, kept...)
-	for _, f := range keptFields {
-		value := typed[f.name]
-		if value == "" || back == "/" {
-			continue
-		}
-		q.Set(f.name, value)
-		if f.label != "" {
-			v.Kept = append(v.Kept, components.Line{Label: f.label, Value: value})
-		}
-	}
-	if len(q) > 0 {
-		back += "?" + q.Encode()
-	}
-	v.SignInURL = web.SignInURL(back, "")
+	form := refused(c)
 	// A dialog cannot hold the page: the browser goes to the sign-in page,
 	// which leads back to the form with its values.
 	if web.IsFragment(c) {
-		return web.SendToSignIn(c, back)
+		return web.SendToSignIn(c, form.back)
 	}
-	return web.Render(c, http.StatusUnauthorized, pages.Expired(v))
+	return web.Render(c, http.StatusUnauthorized, pages.Expired(pages.ExpiredView{
+		Layout:  layouts.Model{Title: "Signed out", Now: web.Now(c)},
+		Nothing: form.nothing, Kept: form.kept, SignInURL: web.SignInURL(form.back, ""),
+	}))
 }
 
 // now is the server's clock in the merchant's time zone.

@@ -222,6 +222,22 @@ func TestFormOutlivingItsSessionKeepsWhatWasTypedAndLeadsBack(t *testing.T) {
 	}
 }
 
+func TestFormOfBeforeTheLastSignInIsOfferedAnew(t *testing.T) {
+	s := newSite(t, web.Route{Method: http.MethodPost, Path: "/payments", Permission: domain.PaymentsTake, Handler: okHandler})
+	s.addUser("ada@example.com", domain.Cashier)
+	b := s.browser().signIn("ada@example.com")
+	old := b.token("/account")
+	s.clock.Advance(web.Idle)
+	b.signIn("ada@example.com") // in another tab
+	a := b.post("/payments", url.Values{"_csrf": {old}, "amount": {"12.50"}, "card_token": {"tok_secret"}}).wants(t, http.StatusForbidden)
+	if href, _ := a.doc(t).Find(`a.btn-main`).Attr("href"); href != "/payments/new?amount=12.50" {
+		t.Errorf("offers %q", href)
+	}
+	if !strings.Contains(a.body, "Nothing was charged.") || strings.Contains(a.body, "tok_secret") {
+		t.Error(clipped(a.body))
+	}
+}
+
 func TestErrorsByHtmxAreANoteBesideThePage(t *testing.T) {
 	s := newSite(t, web.Route{Method: http.MethodGet, Path: "/refused", Permission: domain.Public, Handler: func(echo.Context) error {
 		return domain.Errorf(domain.Conflict, "It changed a moment ago.")

@@ -49,7 +49,9 @@ func csrfMAC(secret, nonce []byte) []byte {
 	return mac.Sum(nonce)
 }
 
-var errCSRF = domain.Errorf(domain.Forbidden, "This form is too old, or it did not come from this page. Nothing was done. Reload the page and send it again.")
+// ErrStaleForm answers a form without a token of this session: it is older than
+// the session, or not ours.
+var ErrStaleForm = domain.Errorf(domain.Forbidden, "This form is too old, or it did not come from this page. Nothing was done. Reload the page and send it again.")
 
 // checkCSRF is the second wall behind checkOrigin.
 func checkCSRF(c echo.Context) error {
@@ -59,10 +61,10 @@ func checkCSRF(c echo.Context) error {
 	}
 	token, err := base64.RawURLEncoding.DecodeString(c.Request().PostForm.Get(FieldCSRF))
 	if err != nil || len(secret) == 0 || len(token) != csrfNonce+sha256.Size {
-		return errCSRF
+		return ErrStaleForm
 	}
 	if !hmac.Equal(token, csrfMAC(secret, token[:csrfNonce:csrfNonce])) {
-		return errCSRF
+		return ErrStaleForm
 	}
 	return nil
 }
