@@ -34,9 +34,8 @@ func PaymentStatus(s domain.PaymentStatus) Status {
 	return st
 }
 
-// TransactionStatus is the entry of a transaction's status. A refund that
-// certainly did not happen is "Not refunded" in prose; its word stays in the
-// vocabulary.
+// TransactionStatus is the entry of a transaction’s status. A timeline’s titles
+// say more than the word, for example that a refund did not happen.
 func TransactionStatus(s domain.TransactionStatus) Status {
 	st := Status{Word: s.Label(), Tone: "quiet", Icon: "circle-dot"}
 	switch s {

@@ -45,6 +45,7 @@ func (s *site) posted(t *testing.T) url.Values {
 }
 
 func TestAmountInTheButtonFollowsTheFieldExactly(t *testing.T) {
+	t.Parallel()
 	s := serve(t, "token")
 	page := look(t, s, "/g/take-many-currencies", playwright.BrowserNewContextOptions{})
 	for _, c := range []struct{ currency, typed, button string }{
@@ -76,6 +77,7 @@ func TestAmountInTheButtonFollowsTheFieldExactly(t *testing.T) {
 }
 
 func TestFirstPressWins(t *testing.T) {
+	t.Parallel()
 	s := serve(t, "token")
 	page := look(t, s, "/g/take-saved-card", playwright.BrowserNewContextOptions{})
 	must(t, page.Locator("#order_reference").Fill("Hamper 2261"))
@@ -97,6 +99,7 @@ func TestFirstPressWins(t *testing.T) {
 }
 
 func TestCardFrameTokenIsSentWithTheForm(t *testing.T) {
+	t.Parallel()
 	s := serve(t, "token")
 	page := look(t, s, "/g/take", playwright.BrowserNewContextOptions{})
 	must(t, expect.Locator(page.Locator("[name=method][value=frame]")).ToBeChecked())
@@ -113,6 +116,7 @@ func TestCardFrameTokenIsSentWithTheForm(t *testing.T) {
 }
 
 func TestCardFrameErrorIsShownAndNothingIsSent(t *testing.T) {
+	t.Parallel()
 	s := serve(t, "error")
 	page := look(t, s, "/g/take", playwright.BrowserNewContextOptions{})
 	must(t, page.FrameLocator("iframe").Locator("#pan").WaitFor())
@@ -134,6 +138,7 @@ func nothingPosted(t *testing.T, s *site) {
 }
 
 func TestForeignAndMalformedMessagesAreDropped(t *testing.T) {
+	t.Parallel()
 	for _, reply := range []string{"wrong-id", "wrong-shape", "silent"} {
 		t.Run(reply, func(t *testing.T) {
 			s := serve(t, reply)
@@ -160,6 +165,7 @@ func TestForeignAndMalformedMessagesAreDropped(t *testing.T) {
 }
 
 func TestABadAmountIsToldBeforeTheCardIsAskedFor(t *testing.T) {
+	t.Parallel()
 	s := serve(t, "token")
 	page := look(t, s, "/g/take", playwright.BrowserNewContextOptions{})
 	must(t, page.FrameLocator("iframe").Locator("#pan").WaitFor())
@@ -176,6 +182,7 @@ func TestABadAmountIsToldBeforeTheCardIsAskedFor(t *testing.T) {
 }
 
 func TestWithoutScriptTheNextWayToPayIsOffered(t *testing.T) {
+	t.Parallel()
 	s := serve(t, "token")
 	page := look(t, s, "/g/take", playwright.BrowserNewContextOptions{JavaScriptEnabled: playwright.Bool(false)})
 	must(t, expect.Locator(page.Locator("[name=method][value=frame]")).ToBeDisabled())
@@ -189,6 +196,7 @@ func TestWithoutScriptTheNextWayToPayIsOffered(t *testing.T) {
 }
 
 func TestRefundDialogAndItsPageWithoutScript(t *testing.T) {
+	t.Parallel()
 	s := serve(t, "token")
 	page := look(t, s, "/g/payment-refund-unknown", playwright.BrowserNewContextOptions{})
 	must(t, page.Locator("#refund-open").Click())
@@ -217,6 +225,7 @@ func TestRefundDialogAndItsPageWithoutScript(t *testing.T) {
 // The page follows an outcome: in the background, without taking the focus or
 // closing what was opened, and it stops when it knows.
 func TestThePageFollowsTheOutcomeQuietly(t *testing.T) {
+	t.Parallel()
 	s := serve(t, "token")
 	v := refundUnknown()
 	answer := func(v pages.PaymentView) []byte {
@@ -263,6 +272,7 @@ func TestThePageFollowsTheOutcomeQuietly(t *testing.T) {
 }
 
 func TestTheProvidersFrameStaysWhileThePagePolls(t *testing.T) {
+	t.Parallel()
 	s := serve(t, "token")
 	entry := open(domain.PaymentProcessing, domain.TxProcessing)
 	entry.FrameURL, entry.FrameNow = s.provider+"/box", true
@@ -297,6 +307,7 @@ func TestTheProvidersFrameStaysWhileThePagePolls(t *testing.T) {
 }
 
 func TestKeyboardShortcuts(t *testing.T) {
+	t.Parallel()
 	s := serve(t, "token")
 	page := look(t, s, "/g/payments", playwright.BrowserNewContextOptions{})
 	press := func(keys ...string) {
@@ -326,6 +337,7 @@ func TestKeyboardShortcuts(t *testing.T) {
 }
 
 func TestFiltersWorkAsAPlainFormAndLeaveEmptyOnesOut(t *testing.T) {
+	t.Parallel()
 	s := serve(t, "token")
 	page := look(t, s, "/g/payments", playwright.BrowserNewContextOptions{})
 	asked := make(chan string, 10)
@@ -350,6 +362,7 @@ func TestFiltersWorkAsAPlainFormAndLeaveEmptyOnesOut(t *testing.T) {
 // A poll may be answered by something else: an error's note, or a whole other
 // page. What is on the screen stays.
 func TestAnAnswerWithoutThePaymentWipesNothing(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct{ answer, note string }{
 		"error note":   {"", "req-5f0c1a"},
 		"another page": {"<!doctype html><title>Sign in</title><main id=\"main\"><h1>Sign in</h1></main>", "could not be brought up to date"},
@@ -372,6 +385,7 @@ func TestAnAnswerWithoutThePaymentWipesNothing(t *testing.T) {
 // A refund that is refused comes back into the open dialog, with what was
 // typed, and the focus on what is wrong.
 func TestARefusedRefundKeepsTheDialog(t *testing.T) {
+	t.Parallel()
 	s := serve(t, "token")
 	page := look(t, s, "/g/payment-approved", playwright.BrowserNewContextOptions{})
 	f := form(approved().Payment)

@@ -108,6 +108,7 @@ func TestEveryPageIsAccessibleAndFits(t *testing.T) {
 // Columns have priorities so that the ledger never scrolls inside its sheet at
 // an ordinary width.
 func TestTheLedgerFitsItsSheetAtEveryWidth(t *testing.T) {
+	t.Parallel()
 	s := serve(t, "token")
 	page := look(t, s, "/g/payments", playwright.BrowserNewContextOptions{})
 	for _, width := range []int{360, 480, 767, 768, 1023, 1024, 1151, 1152, 1199, 1200, 1279, 1280, 1440, 1535, 1536, 1920} {
