@@ -171,12 +171,19 @@ func (s *Service) Resolve(ctx context.Context, m domain.MerchantID, id domain.Tr
 }
 
 func (s *Service) resolve(ctx context.Context, actor domain.Actor, id domain.TransactionID) (Resolved, error) {
-	var x domain.Transaction
+	var x, sale domain.Transaction
 	var l link
 	err := s.Store.ReadTenant(ctx, actor.MerchantID, func(tx *store.Tx) error {
 		var err error
 		if x, err = tx.Transaction(ctx, id); err != nil || !x.Status.Open() {
 			return err
+		}
+		if x.Type != domain.Sale {
+			txs, err := tx.Transactions(ctx, x.PaymentID)
+			if err != nil {
+				return err
+			}
+			sale, _ = saleOf(txs)
 		}
 		conn, err := tx.Connection(ctx, x.ConnectionID)
 		if err != nil {
@@ -193,7 +200,8 @@ func (s *Service) resolve(ctx context.Context, actor domain.Actor, id domain.Tra
 		return s.noAnswer(ctx, actor, x, "the provider offers no status question", nil)
 	}
 	callCtx, cancel := context.WithTimeout(ctx, l.reg.Timeout)
-	res, err := finder.FindStatus(callCtx, providers.Lookup{Type: x.Type, AttemptRef: x.AttemptRef, ProviderRef: x.ProviderRef, OriginalRef: x.OriginalRef, Amount: x.Amount})
+	res, err := finder.FindStatus(callCtx, providers.Lookup{Type: x.Type, AttemptRef: x.AttemptRef, ProviderRef: x.ProviderRef, OriginalRef: x.OriginalRef,
+		OriginalAttempt: sale.AttemptRef, Amount: x.Amount})
 	cancel()
 	if err != nil {
 		// A question that failed tells nothing about the money.
