@@ -68,7 +68,10 @@ func TestSessionCookieIsBoundToThisHostAndUnreadable(t *testing.T) {
 		t.Fatalf("%d cookies", len(cookies))
 	}
 	c := cookies[0]
-	if c.Name != "__Host-counterfoil" || !c.Secure || !c.HttpOnly || c.SameSite != http.SameSiteLaxMode || c.Path != "/" || c.Domain != "" || len(c.Value) < 43 {
+	if n := s.count(`select count(*) from sessions`); n != 0 {
+		t.Errorf("a visitor has %d rows in the database", n)
+	}
+	if c.Name != "__Host-counterfoil" || c.MaxAge != 0 || !c.Expires.IsZero() || !c.Secure || !c.HttpOnly || c.SameSite != http.SameSiteLaxMode || c.Path != "/" || c.Domain != "" || len(c.Value) < 26+8 {
 		t.Fatalf("%s", a.Header.Get("Set-Cookie"))
 	}
 	if got := a.Header.Values("Cache-Control"); len(got) != 1 || got[0] != "no-store" {
@@ -375,24 +378,44 @@ func TestEachSignInEventHasOneAuditRow(t *testing.T) {
 	}
 }
 
-func TestTooManyAttemptsFromOneAddressAreRefused(t *testing.T) {
+func TestVisitorsFormTokenIsBoundToItsBrowser(t *testing.T) {
 	s := newSite(t)
-	strict, err := signin.New(signin.Options{Store: s.store, Sealer: s.sealer, Now: s.clock.Now, PerMinute: 6, Burst: 3})
-	must(t, err)
-	from := signin.From{IP: "192.0.2.7"}
-	for range 3 {
-		if _, err := strict.Password(t.Context(), "x@example.com", "y", from); domain.CodeOf(err) != domain.Unauthorized {
-			t.Fatal(err)
+	s.addUser("ada@example.com", domain.Owner)
+	a, b := s.browser(), s.browser()
+	mine, his := a.token("/signin"), b.token("/signin")
+	form := url.Values{"email": {"ada@example.com"}, "password": {testPassword}}
+	for name, token := range map[string]string{"another browser's": his, "none": ""} {
+		form.Set("_csrf", token)
+		if got := a.post("/signin", form); got.StatusCode != http.StatusForbidden {
+			t.Errorf("%s: %d", name, got.StatusCode)
 		}
 	}
-	if _, err := strict.Password(t.Context(), "x@example.com", "y", from); domain.CodeOf(err) != domain.TooMany {
-		t.Fatal(err)
+	form.Set("_csrf", mine)
+	s.browser().post("/signin", form).wants(t, http.StatusForbidden) // no cookie at all
+	if again := a.token("/signin"); again == mine {
+		t.Error("two pages carry the same token")
 	}
-	if _, err := strict.Password(t.Context(), "x@example.com", "y", signin.From{IP: "192.0.2.8"}); domain.CodeOf(err) != domain.Unauthorized {
-		t.Fatal(err)
+	a.post("/signin", form).wants(t, http.StatusSeeOther)
+	// A visitor's cookie is never a session, whatever it is followed by.
+	for _, planted := range []string{"visitor.", "visitor." + a.cookie(), a.cookie() + "x"} {
+		s.browser().plant(planted).get("/account").wants(t, http.StatusSeeOther)
+	}
+}
+
+func TestTooManyAttemptsFromOneAddressAreRefused(t *testing.T) {
+	s := newSiteWith(t, signin.Options{PerMinute: 6, Burst: 3})
+	s.addUser("ada@example.com", domain.Owner)
+	b := s.browser()
+	for range 3 {
+		b.password("ada@example.com", "wrong").wants(t, http.StatusUnprocessableEntity)
+	}
+	a := b.password("ada@example.com", testPassword).wants(t, http.StatusTooManyRequests)
+	if value, _ := a.doc(t).Find("input[name=email]").Attr("value"); value != "ada@example.com" || !strings.Contains(alert(t, a), "Wait a minute") {
+		t.Errorf("%q, %q", value, alert(t, a))
+	}
+	if _, err := s.signin.Password(t.Context(), "ada@example.com", "wrong", signin.From{IP: "192.0.2.8"}); domain.CodeOf(err) != domain.Unauthorized {
+		t.Errorf("another address: %v", err)
 	}
 	s.clock.Advance(10 * time.Second)
-	if _, err := strict.Password(t.Context(), "x@example.com", "y", from); domain.CodeOf(err) != domain.Unauthorized {
-		t.Fatal(err)
-	}
+	b.password("ada@example.com", testPassword).wants(t, http.StatusSeeOther)
 }

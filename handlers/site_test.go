@@ -84,13 +84,19 @@ const (
 // newSite starts a site with one merchant, which has no people yet.
 func newSite(t *testing.T, more ...web.Route) *site {
 	t.Helper()
+	return newSiteWith(t, signin.Options{PerMinute: 600, Burst: 600}, more...)
+}
+
+// newSiteWith is newSite with other limits of signing in.
+func newSiteWith(t *testing.T, limits signin.Options, more ...web.Route) *site {
+	t.Helper()
 	s := &site{t: t, db: storetest.New(t), clock: &clock{t: time.Date(2026, 11, 20, 9, 0, 0, 0, time.UTC)}, log: &syncBuffer{}}
 	s.store = s.db.Open(t)
 	raw, err := secrets.Generate()
 	must(t, err)
 	s.sealer, err = secrets.FromJSON(raw)
 	must(t, err)
-	s.signin, err = signin.New(signin.Options{Store: s.store, Sealer: s.sealer, Now: s.clock.Now, PerMinute: 600, Burst: 600})
+	s.signin, err = signin.New(signin.Options{Store: s.store, Sealer: s.sealer, Now: s.clock.Now, PerMinute: limits.PerMinute, Burst: limits.Burst})
 	must(t, err)
 	s.web, err = web.New(web.Options{
 		Store: s.store, Now: s.clock.Now, ErrorPage: ErrorPage, Expired: Expired, PublicURL: "https://pay.example.com",

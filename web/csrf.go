@@ -24,21 +24,31 @@ const csrfNonce = 16
 
 // CSRF is the token for the forms of this page. It is bound to the session and
 // looks different on every page, so that compression gives nothing away. A
-// visitor without a session gets one.
+// visitor who has not signed in gets a cookie for it and nothing is stored.
 func CSRF(c echo.Context) string {
-	s := serverOf(c).sessions
-	ctx := c.Request().Context()
-	if visitOf(c) == nil {
+	v := visitOf(c)
+	if v == nil {
 		return ""
 	}
-	secret := s.scs.GetBytes(ctx, valueCSRF)
+	secret := formSecret(c)
 	if len(secret) == 0 {
-		secret = newSecret()
-		s.scs.Put(ctx, valueCSRF, secret)
+		v.visitor, v.minted = visitorPrefix+rand.Text(), true
+		secret = v.visitorSecret()
 	}
 	token := make([]byte, csrfNonce, csrfNonce+sha256.Size)
 	_, _ = rand.Read(token) // never fails: crypto/rand ends the process instead
 	return base64.RawURLEncoding.EncodeToString(csrfMAC(secret, token))
+}
+
+// formSecret is the session's own, or a visitor's; none when there is neither.
+func formSecret(c echo.Context) []byte {
+	if secret := serverOf(c).sessions.scs.GetBytes(c.Request().Context(), valueCSRF); len(secret) > 0 {
+		return secret
+	}
+	if v := visitOf(c); v.visitor != "" {
+		return v.visitorSecret()
+	}
+	return nil
 }
 
 // csrfMAC appends the nonce's authentication code to it.
@@ -55,7 +65,7 @@ var ErrStaleForm = domain.Errorf(domain.Forbidden, "This form is too old, or it 
 
 // checkCSRF is the second wall behind checkOrigin.
 func checkCSRF(c echo.Context) error {
-	secret := serverOf(c).sessions.scs.GetBytes(c.Request().Context(), valueCSRF)
+	secret := formSecret(c)
 	if err := parseForm(c); err != nil {
 		return err
 	}

@@ -3,8 +3,10 @@ package web
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/alexedwards/scs/v2"
@@ -92,6 +94,8 @@ type visit struct {
 	lastSeen time.Time
 	expires  time.Time
 	ended    string // why the session that the cookie names is not there
+	visitor  string // cookie of somebody who has not signed in; nothing is stored for it
+	minted   bool   // visitor is new: the browser does not have it yet
 	person   *Person
 	saved    bool
 }
@@ -115,6 +119,9 @@ func (s *sessions) load(c echo.Context) error {
 	token := ""
 	if cookie, err := c.Request().Cookie(SessionCookie); err == nil && len(cookie.Value) <= 100 {
 		token = cookie.Value
+	}
+	if strings.HasPrefix(token, visitorPrefix) {
+		v.visitor, token = token, ""
 	}
 	ctx := context.WithValue(c.Request().Context(), visitKey{}, v)
 	ctx, err := s.scs.Load(ctx, token)
@@ -170,23 +177,44 @@ func (s *sessions) commit(c echo.Context) error {
 	defer cancel()
 	switch s.scs.Status(ctx) {
 	case scs.Modified:
-		token, expires, err := s.scs.Commit(ctx)
+		token, _, err := s.scs.Commit(ctx)
 		if err != nil {
 			return err
 		}
-		s.writeCookie(c, token, expires)
+		s.writeCookie(c, token)
 	case scs.Destroyed:
-		s.writeCookie(c, "", time.Time{})
+		s.writeCookie(c, v.visitor)
 	case scs.Unmodified:
+		if v.minted {
+			s.writeCookie(c, v.visitor)
+		}
 	}
 	v.saved = true
 	return nil
 }
 
-func (s *sessions) writeCookie(c echo.Context, token string, expires time.Time) {
-	caching := c.Response().Header().Values("Cache-Control")
-	s.scs.WriteSessionCookie(c.Request().Context(), c.Response(), token, expires)
-	c.Response().Header()["Cache-Control"] = caching // no-store says more than what scs adds
+// writeCookie gives the browser a token to keep until it is closed, or takes
+// the one that it has with "".
+func (s *sessions) writeCookie(c echo.Context, token string) {
+	k := s.scs.Cookie
+	cookie := &http.Cookie{Name: k.Name, Value: token, Path: k.Path, HttpOnly: k.HttpOnly, Secure: k.Secure, SameSite: k.SameSite}
+	if token == "" {
+		cookie.MaxAge = -1
+	}
+	c.SetCookie(cookie)
+}
+
+// visitorPrefix marks the cookie of somebody who has not signed in. It only
+// ties a form to the browser that it was given to, so it is not in the
+// database: strangers who load the sign-in page write nothing.
+const visitorPrefix = "visitor."
+
+// visitorSecret is what the form tokens of a visitor are made with. Only we and
+// the visitor's browser know the cookie, and its name keeps other hosts from
+// planting one.
+func (v *visit) visitorSecret() []byte {
+	h := sha256.Sum256([]byte("counterfoil visitor\x00" + v.visitor))
+	return h[:]
 }
 
 func visitOf(c echo.Context) *visit {
