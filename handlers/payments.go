@@ -342,7 +342,7 @@ func (h *Payments) refundPage(c echo.Context, status int, typed web.Values, key 
 }
 
 func (h *Payments) refund(c echo.Context) error {
-	form, err := web.Form(c, "kind", "amount", "reason", "note")
+	form, err := web.Form(c, "kind", "amount", "full_amount", "reason", "note")
 	if err != nil {
 		return err
 	}
@@ -355,13 +355,10 @@ func (h *Payments) refund(c echo.Context) error {
 		if in.Amount, err = parseAmount(form.Get("amount"), d.Payment.Amount.Currency()); err != nil {
 			return h.refundPage(c, http.StatusUnprocessableEntity, form, form.Key(), map[string]string{"amount": domain.MessageOf(err)}, "")
 		}
-	} else if full := form.Get("amount"); full != "" {
-		// "All of it" carries the sum that the page showed: when less is left by
-		// now, the person decides again.
-		shown, err := money.ParseMajor(full, d.Payment.Amount.Currency())
-		if err == nil {
-			in.Amount = shown
-		}
+	} else if shown, err := money.ParseMajor(form.Get("full_amount"), d.Payment.Amount.Currency()); err == nil {
+		// "All of it" is the sum that the page showed: when less is left by now,
+		// the person decides again.
+		in.Amount = shown
 	}
 	done, err := h.Service.Refund(c.Request().Context(), web.Actor(c), in)
 	switch domain.CodeOf(err) {

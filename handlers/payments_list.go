@@ -228,7 +228,7 @@ func tabs(kept url.Values, now time.Time) []components.Tab {
 func filterView(kept url.Values, f domain.PaymentFilter, errs map[string]string, merchant domain.Merchant, l payments.Listing, m layouts.Model) pages.PaymentsFilter {
 	v := pages.PaymentsFilter{
 		Q: kept.Get("q"), From: kept.Get("from"), To: kept.Get("to"), Min: kept.Get("min"), Max: kept.Get("max"), Errors: errs, ClearURL: "/payments",
-		Statuses: pages.StatusOptions(f.Statuses), Methods: pages.MethodOptions(f.Methods),
+		Type: kept.Get("type"), Statuses: pages.StatusOptions(f.Statuses), Methods: pages.MethodOptions(f.Methods),
 	}
 	chip := func(label string, names ...string) {
 		rest := url.Values{}

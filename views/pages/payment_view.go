@@ -48,7 +48,7 @@ type ProviderMessage struct {
 }
 
 // RefundFormView is the form of a refund, posted to /payments/{id}/refunds as
-// _csrf, _key, kind (full or part), amount, reason and note. In the dialog it
+// _csrf, _key, kind (full or part), amount, full_amount (the sum that "all" showed), reason and note. In the dialog it
 // is sent by htmx: answer a bad form with RefundForm and 422 (409 when the
 // maximum changed), a good one with HX-Redirect to the payment.
 type RefundFormView struct {
@@ -62,7 +62,7 @@ type RefundFormView struct {
 	PartRefused string
 	Kind        string // RefundFull or RefundPart; empty means full
 	Amount      string
-	Reason      string // one of RefundReasons' values
+	Reason      string // one of domain.RefundReasons' values
 	Note        string
 	Errors      map[string]string
 	FormError   string
@@ -76,15 +76,6 @@ const (
 	RefundFull = "full"
 	RefundPart = "part"
 )
-
-// RefundReasons are the choices of a refund's reason, by value and label. The
-// label is what is stored and shown.
-var RefundReasons = []components.Option{
-	{Value: "returned", Label: "Item returned"},
-	{Value: "error", Label: "Charged in error"},
-	{Value: "goodwill", Label: "Goodwill"},
-	{Value: "other", Label: "Other"},
-}
 
 // RefundPageView is /payments/{id}/refund, the same form as a page of its own.
 type RefundPageView struct {

@@ -41,7 +41,8 @@ type PaymentsFilter struct {
 	Min         string
 	Max         string
 	Statuses    []components.Option // field status, several
-	Methods     []components.Option // field type, several
+	Methods     []components.Option // field method, several
+	Type        string              // field type, kept when the form is sent again
 	Currencies  []components.Option // field currency, several; fewer than two: not shown
 	Connections []components.Option // field connection, several; fewer than two: not shown
 	Chips       []components.Chip   // the active ones
