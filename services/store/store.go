@@ -114,7 +114,14 @@ func (s *Store) Ready(ctx context.Context) error {
 // schema. Nothing else may use it.
 func (s *Store) SQLDB() *sql.DB { return s.db.DB }
 
+// openPool opens a pool whose parametrised queries take one round trip and need
+// no prepared statement on the server, which is also what PgBouncer's
+// transaction mode asks for. jsonb parameters must then be strings.
 func openPool(dsn string, open int) (*sqlx.DB, error) {
+	dsn, err := withParam(dsn, "binary_parameters", "yes")
+	if err != nil {
+		return nil, err
+	}
 	connector, err := pq.NewConnector(dsn)
 	if err != nil {
 		return nil, errors.New("store: DATABASE_URL cannot be read (its text is not shown, it may hold a password)")

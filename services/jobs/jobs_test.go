@@ -1,0 +1,121 @@
+package jobs_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/counterfoil/counterfoil/services/domain"
+	"github.com/counterfoil/counterfoil/services/jobs"
+	"github.com/counterfoil/counterfoil/services/jobs/args"
+	"github.com/counterfoil/counterfoil/services/payments"
+	"github.com/counterfoil/counterfoil/services/store"
+	"github.com/counterfoil/counterfoil/services/store/storetest"
+)
+
+// script answers status questions one after the other.
+type script struct {
+	mu      sync.Mutex
+	answers []answer
+	asked   []domain.TransactionID
+	done    chan struct{}
+}
+
+type answer struct {
+	r   payments.Resolved
+	err error
+}
+
+func (s *script) Resolve(_ context.Context, _ domain.MerchantID, id domain.TransactionID) (payments.Resolved, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asked = append(s.asked, id)
+	a := s.answers[0]
+	if len(s.answers) > 1 {
+		s.answers = s.answers[1:]
+	} else {
+		close(s.done)
+	}
+	return a.r, a.err
+}
+
+func start(t *testing.T, s *script) *store.Store {
+	t.Helper()
+	db := storetest.New(t)
+	st, err := store.Open(t.Context(), store.Config{URL: db.AppURL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	runner, err := jobs.New(st, s, slog.New(slog.DiscardHandler), 50*time.Millisecond)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := runner.Start(context.WithoutCancel(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if err := runner.Stop(ctx); err != nil {
+			t.Error(err)
+		}
+		_ = st.Close()
+	})
+	return st
+}
+
+func enqueue(t *testing.T, st *store.Store, m domain.MerchantID, id domain.TransactionID) {
+	t.Helper()
+	err := st.InTenant(t.Context(), m, func(tx *store.Tx) error {
+		return tx.Enqueue(t.Context(), args.ResolveTransaction{MerchantID: m, TransactionID: id}, time.Now())
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func wait(t *testing.T, s *script) {
+	t.Helper()
+	select {
+	case <-s.done:
+	case <-time.After(20 * time.Second):
+		t.Fatal("the job did not ask to the end within 20 s")
+	}
+}
+
+func TestTheResolverAsksUntilTheOutcomeIsKnown(t *testing.T) {
+	s := &script{done: make(chan struct{}), answers: []answer{
+		{r: payments.Resolved{Status: domain.TxUnknown, Again: 10 * time.Millisecond}},
+		{r: payments.Resolved{Status: domain.TxUnknown, Again: 10 * time.Millisecond}},
+		{r: payments.Resolved{Status: domain.TxApproved}},
+	}}
+	st := start(t, s)
+	m, id := domain.NewMerchantID(), domain.NewTransactionID()
+	enqueue(t, st, m, id)
+	enqueue(t, st, m, id) // one transaction has one job
+	wait(t, s)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.asked) != 3 || s.asked[0] != id {
+		t.Errorf("asked %d times, want 3", len(s.asked))
+	}
+}
+
+func TestATransactionThatIsGoneIsNotAskedForAgain(t *testing.T) {
+	s := &script{done: make(chan struct{}), answers: []answer{{err: errors.Join(domain.Errorf(domain.NotFound, "Gone."))}}}
+	st := start(t, s)
+	enqueue(t, st, domain.NewMerchantID(), domain.NewTransactionID())
+	wait(t, s)
+	var state string
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline) && state != "cancelled"; {
+		if err := st.SQLDB().QueryRow(`select state from river.river_job`).Scan(&state); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if state != "cancelled" {
+		t.Errorf("the job is %s, want cancelled", state)
+	}
+}
