@@ -63,9 +63,9 @@ var doors = []door{
 	{from: []string{"services/secrets"}, to: []string{"services/domain"}},
 
 	{from: []string{"services/providers"}, to: []string{"services/domain", "services/money"}},
-	{from: []string{"services/providers/httpclient"}, to: []string{"services/providers", "services/domain", "services/money"}},
+	{from: []string{"services/providers/httpclient"}, to: []string{"services/providers", "services/domain"}},
 	{from: []string{"services/providers/providertest"},
-		to: []string{"services/providers", "services/providers/httpclient", "services/domain", "services/money", "services/sandbox/..."}},
+		to: []string{"services/providers", "services/domain", "services/money", "services/sandbox/..."}},
 	{from: prefixed("services/providers/", adapters),
 		to: []string{"services/providers", "services/providers/httpclient", "services/domain", "services/money"}},
 
