@@ -11,7 +11,6 @@ import (
 	"github.com/counterfoil/counterfoil/services/domain"
 	"github.com/counterfoil/counterfoil/services/money"
 	"github.com/counterfoil/counterfoil/services/payments"
-	"github.com/counterfoil/counterfoil/views/components"
 	"github.com/counterfoil/counterfoil/views/layouts"
 	"github.com/counterfoil/counterfoil/views/pages"
 	"github.com/counterfoil/counterfoil/web"
@@ -151,7 +150,7 @@ func (h *Payments) take(c echo.Context) error {
 		errs["currency"] = "Choose a currency."
 		currency = web.Merchant(c).Currencies[0]
 	}
-	in.Amount, err = parseAmount(form.Get("amount"), currency)
+	in.Amount, err = parseAmount(form.Get("amount"), currency, web.Merchant(c))
 	if err != nil {
 		errs["amount"] = domain.MessageOf(err)
 		// The rest of the form is judged all the same, so that one answer names
@@ -190,7 +189,7 @@ func (h *Payments) take(c echo.Context) error {
 
 // parseAmount reads an amount as people type it; the error's message is a
 // sentence for the field.
-func parseAmount(s string, cur money.Currency) (money.Amount, error) {
+func parseAmount(s string, cur money.Currency, merchant domain.Merchant) (money.Amount, error) {
 	if strings.TrimSpace(s) == "" {
 		return money.Zero(cur), domain.Errorf(domain.Invalid, "Enter an amount, for example %s.", money.FromMinor(int64(4200), cur).Major())
 	}
@@ -199,7 +198,7 @@ func parseAmount(s string, cur money.Currency) (money.Amount, error) {
 		return a, domain.Errorf(domain.Invalid, "%s", err.Error())
 	}
 	if !a.IsPositive() {
-		return a, domain.Errorf(domain.Invalid, "Enter an amount above %s.", money.Zero(cur).Format())
+		return a, domain.Errorf(domain.Invalid, "Enter an amount above %s.", merchant.Format(money.Zero(cur)))
 	}
 	return a, nil
 }
@@ -352,7 +351,7 @@ func (h *Payments) refund(c echo.Context) error {
 	}
 	in := payments.RefundInput{Key: form.Key(), PaymentID: d.Payment.ID, Amount: d.Payment.Refundable(), Reason: form.Get("reason"), Note: form.Get("note")}
 	if form.Get("kind") == pages.RefundPart {
-		if in.Amount, err = parseAmount(form.Get("amount"), d.Payment.Amount.Currency()); err != nil {
+		if in.Amount, err = parseAmount(form.Get("amount"), d.Payment.Amount.Currency(), web.Merchant(c)); err != nil {
 			return h.refundPage(c, http.StatusUnprocessableEntity, form, form.Key(), map[string]string{"amount": domain.MessageOf(err)}, "")
 		}
 	} else if shown, err := money.ParseMajor(form.Get("full_amount"), d.Payment.Amount.Currency()); err == nil {
@@ -364,7 +363,7 @@ func (h *Payments) refund(c echo.Context) error {
 	switch domain.CodeOf(err) {
 	case "":
 		if done.Status == domain.TxApproved {
-			web.Flash(c, "good", "Refunded "+components.Format(in.Amount, len(web.Merchant(c).Currencies) > 1)+".")
+			web.Flash(c, "good", "Refunded "+web.Merchant(c).Format(in.Amount)+".")
 		}
 		return web.Redirect(c, "/payments/"+d.Payment.ID.String())
 	case domain.Invalid:

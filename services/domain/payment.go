@@ -35,6 +35,15 @@ func (m Merchant) Location() *time.Location {
 	return time.UTC
 }
 
+// Format writes an amount as this merchant's pages do: with the currency's sign,
+// or with its code when the merchant has more than one currency.
+func (m Merchant) Format(a money.Amount) string {
+	if len(m.Currencies) > 1 {
+		return a.FormatCode()
+	}
+	return a.Format()
+}
+
 // Method is how the card reaches the provider.
 type Method string
 

@@ -453,8 +453,8 @@ func TestPartRefundsAddUpAndNeverPassWhatWasTaken(t *testing.T) {
 			if d := h.get(id); d.Payment.Status != domain.PaymentPartRefunded || d.Payment.Refundable() != money.FromMinor(2950, gbp) {
 				t.Errorf("after 12.50 of 42.00: %s, refundable %s", d.Payment.Status, d.Payment.Refundable())
 			}
-			if _, err := refund(2951); domain.CodeOf(err) != domain.Conflict || !strings.Contains(domain.FieldsOf(err)["amount"], "£29.50") {
-				t.Errorf("over-refund: %v, fields %v; want Conflict that names £29.50", err, domain.FieldsOf(err))
+			if _, err := refund(2951); domain.CodeOf(err) != domain.Conflict || !strings.Contains(domain.FieldsOf(err)["amount"], "29.50 GBP") {
+				t.Errorf("over-refund: %v, fields %v; want Conflict that names 29.50 GBP", err, domain.FieldsOf(err))
 			}
 			if r, err := refund(2950); err != nil || r.Status != domain.TxApproved {
 				t.Fatalf("last refund: %s, %v", r.Status, err)

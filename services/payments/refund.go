@@ -65,7 +65,12 @@ func (s *Service) Refund(ctx context.Context, actor domain.Actor, in RefundInput
 	}
 	note, fields := checkRefund(&in)
 	var l link
+	var merchant domain.Merchant
 	err := s.Store.ReadTenant(ctx, actor.MerchantID, func(tx *store.Tx) error {
+		var err error
+		if merchant, err = tx.MerchantRow(ctx); err != nil {
+			return err
+		}
 		p, err := tx.Payment(ctx, in.PaymentID)
 		if err != nil {
 			return err
@@ -83,7 +88,7 @@ func (s *Service) Refund(ctx context.Context, actor domain.Actor, in RefundInput
 	if len(fields) > 0 {
 		return Refunded{}, domain.InvalidFields(fields)
 	}
-	x, done, err := s.openRefund(ctx, actor, in, note, l)
+	x, done, err := s.openRefund(ctx, actor, in, note, l, merchant)
 	if err != nil || done.Replayed {
 		return done, err
 	}
@@ -96,7 +101,7 @@ func (s *Service) Refund(ctx context.Context, actor domain.Actor, in RefundInput
 
 // openRefund is transaction 1 of a refund: rule, row, hold, audit and job under
 // the payment's lock.
-func (s *Service) openRefund(ctx context.Context, actor domain.Actor, in RefundInput, note string, l link) (domain.Transaction, Refunded, error) {
+func (s *Service) openRefund(ctx context.Context, actor domain.Actor, in RefundInput, note string, l link, merchant domain.Merchant) (domain.Transaction, Refunded, error) {
 	now := s.now()
 	var x domain.Transaction
 	var done Refunded
@@ -124,14 +129,14 @@ func (s *Service) openRefund(ctx context.Context, actor domain.Actor, in RefundI
 		}
 		sale, open := saleOf(txs)
 		if d := domain.Allowed(actor, p, open, domain.ActRefund, l.caps); d != domain.Possible {
-			return &domain.Error{Code: domain.Conflict, Message: d.Words(), Fields: map[string]string{"amount": d.Words()}}
+			return &domain.Error{Code: domain.Conflict, Message: "Nothing was refunded.", Fields: map[string]string{"amount": d.Words()}}
 		}
 		if d := domain.RefundDenial(p, in.Amount, l.caps); d != domain.Possible {
 			words := d.Words()
 			if d == domain.DeniedTooMuch {
-				words = "Enter at most " + p.Refundable().Format() + ", which is what can be refunded now."
+				words = "Enter at most " + merchant.Format(p.Refundable()) + ", which is what can be refunded now."
 			}
-			return &domain.Error{Code: domain.Conflict, Message: words, Fields: map[string]string{"amount": words}}
+			return &domain.Error{Code: domain.Conflict, Message: "Nothing was refunded.", Fields: map[string]string{"amount": words}}
 		}
 		x.OriginalRef = sale.ProviderRef
 		if err := tx.InsertTransaction(ctx, x); err != nil {
