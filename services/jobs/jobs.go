@@ -24,6 +24,13 @@ import (
 // jobTimeout is the longest that one job may take; a provider call is 30 s.
 const jobTimeout = time.Minute
 
+// sweepEvery and overdue say how soon a lost resolve job is put back. The
+// longest planned pause between two questions is 15 minutes.
+const (
+	sweepEvery = time.Minute
+	overdue    = 5 * time.Minute
+)
+
 // Resolver is what the resolve job calls.
 type Resolver interface {
 	Resolve(ctx context.Context, m domain.MerchantID, id domain.TransactionID) (payments.Resolved, error)
@@ -42,10 +49,13 @@ func New(st *store.Store, resolver Resolver, log *slog.Logger, poll time.Duratio
 	}
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &resolveWorker{resolver: resolver, log: log})
+	river.AddWorker(workers, &sweepWorker{store: st, log: log})
 	client, err := river.NewClient(riverdatabasesql.New(st.SQLDB()), &river.Config{
-		Schema:               store.RiverSchema,
-		Queues:               map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 4}},
-		Workers:              workers,
+		Schema:  store.RiverSchema,
+		Queues:  map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 4}},
+		Workers: workers,
+		PeriodicJobs: []*river.PeriodicJob{river.NewPeriodicJob(river.PeriodicInterval(sweepEvery),
+			func() (river.JobArgs, *river.InsertOpts) { return args.SweepOpen{}, &river.InsertOpts{MaxAttempts: 1} }, &river.PeriodicJobOpts{RunOnStart: true})},
 		PollOnly:             true,
 		FetchCooldown:        min(poll, 100*time.Millisecond),
 		FetchPollInterval:    poll,
@@ -99,6 +109,56 @@ func (w *resolveWorker) Work(ctx context.Context, job *river.Job[args.ResolveTra
 	}
 	w.log.InfoContext(ctx, "outcome known", "transaction", job.Args.TransactionID.String(), "status", string(r.Status))
 	return nil
+}
+
+// sweepWorker is the second net under the resolve jobs: a job can be lost (its
+// attempts used up while the house was broken), the row cannot.
+type sweepWorker struct {
+	river.WorkerDefaults[args.SweepOpen]
+	store *store.Store
+	log   *slog.Logger
+}
+
+// Work walks the merchants one short tenant transaction at a time.
+func (w *sweepWorker) Work(ctx context.Context, _ *river.Job[args.SweepOpen]) error {
+	return Sweep(ctx, w.store, w.log, time.Now())
+}
+
+// Sweep puts back the resolve job of every transaction whose next question is
+// overdue at the given time. A transaction that still has its job is left alone.
+func Sweep(ctx context.Context, st *store.Store, log *slog.Logger, now time.Time) error {
+	for after := (domain.MerchantID{}); ; {
+		merchants, err := st.MerchantIDs(ctx, after, 500)
+		if err != nil || len(merchants) == 0 {
+			return err
+		}
+		for _, m := range merchants {
+			after = m
+			var late []domain.TransactionID
+			err := st.ReadTenant(ctx, m, func(tx *store.Tx) (err error) {
+				late, err = tx.OpenTransactions(ctx, now.Add(-overdue), 100)
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			if len(late) == 0 {
+				continue
+			}
+			log.WarnContext(ctx, "transactions without a timely question", "merchant", m.String(), "count", len(late))
+			err = st.InTenant(ctx, m, func(tx *store.Tx) error {
+				for _, id := range late {
+					if err := tx.Enqueue(ctx, args.ResolveTransaction{MerchantID: m, TransactionID: id}, now); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+		}
+	}
 }
 
 type errorHandler struct{ log *slog.Logger }

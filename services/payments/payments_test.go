@@ -16,6 +16,7 @@ import (
 
 	"github.com/counterfoil/counterfoil/services/connections"
 	"github.com/counterfoil/counterfoil/services/domain"
+	"github.com/counterfoil/counterfoil/services/jobs"
 	"github.com/counterfoil/counterfoil/services/money"
 	"github.com/counterfoil/counterfoil/services/payments"
 	"github.com/counterfoil/counterfoil/services/providers"
@@ -651,5 +652,43 @@ func TestNoCredentialIsReadableInTheDatabase(t *testing.T) {
 	}
 	if searched < 15 {
 		t.Errorf("searched %d tables, want all of them", searched)
+	}
+}
+
+func TestALostResolveJobIsPutBack(t *testing.T) {
+	h := newHouse(t)
+	h.fault(h.sandbox.Handpoint, kit.Fault{Kind: kit.FaultDropAfter})
+	taken := h.take(h.cardSale(4200))
+	jobsOf := func() int {
+		var n int
+		if err := h.owner.QueryRow(`select count(*) from river.river_job where kind = 'resolve_transaction' and args ->> 'transaction_id' = $1
+			and state in ('available', 'scheduled')`, taken.TransactionID.String()).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	log := slog.New(slog.DiscardHandler)
+	for _, tt := range []struct {
+		name string
+		lose string
+		at   time.Duration
+		want int
+	}{
+		{"with its job, overdue", ``, time.Hour, 1},
+		{"lost, not yet overdue", `update river.river_job set state = 'discarded', finalized_at = now()`, time.Minute, 0},
+		{"lost and overdue", ``, time.Hour, 1},
+		{"completed by mistake and overdue", `update river.river_job set state = 'completed', finalized_at = now()`, time.Hour, 1},
+	} {
+		if tt.lose != "" {
+			if _, err := h.owner.Exec(tt.lose); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := jobs.Sweep(t.Context(), h.store, log, h.clock.now().Add(tt.at)); err != nil {
+			t.Fatal(err)
+		}
+		if n := jobsOf(); n != tt.want {
+			t.Errorf("%s: %d live jobs, want %d", tt.name, n, tt.want)
+		}
 	}
 }

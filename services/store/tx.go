@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jmoiron/sqlx"
 	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/rivertype"
 
 	"github.com/counterfoil/counterfoil/services/domain"
 	"github.com/counterfoil/counterfoil/services/jobs/args"
@@ -121,7 +122,10 @@ func (t *Tx) Enqueue(ctx context.Context, job args.ResolveTransaction, at time.T
 	_, err := t.store.jobs.InsertTx(ctx, t.sqltx, job, &river.InsertOpts{
 		ScheduledAt: at,
 		MaxAttempts: 1000,
-		UniqueOpts:  river.UniqueOpts{ByArgs: true},
+		// One live job per transaction. A completed or discarded one does not
+		// stand in the way of the sweep.
+		UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: []rivertype.JobState{
+			rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateRetryable, rivertype.JobStateRunning, rivertype.JobStateScheduled}},
 	})
 	return dbError("enqueue", err)
 }

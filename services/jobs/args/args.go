@@ -15,3 +15,10 @@ type ResolveTransaction struct {
 
 // Kind is the job's name in River's tables.
 func (ResolveTransaction) Kind() string { return "resolve_transaction" }
+
+// SweepOpen looks for transactions whose next question is long overdue and puts
+// their resolve job back. There should never be one.
+type SweepOpen struct{}
+
+// Kind is the job's name in River's tables.
+func (SweepOpen) Kind() string { return "sweep_open" }
