@@ -214,7 +214,7 @@
     const data = event.data;
     if (!plain(data) || !short(data.type, 60)) return;
     if (event.origin === location.origin && data.type === "counterfoil.card-entry-returned") {
-      if ($$("iframe[data-card-page]").some((frame) => frame.contentWindow === event.source)) refresh();
+      if ($$("iframe[data-card-page]").some((frame) => frame.contentWindow === event.source)) askNow();
       return;
     }
     for (const [form, asked] of waiting) {
@@ -232,6 +232,12 @@
       }
     }
   });
+  // The card was typed: ask the provider at once instead of at the resolver's next turn.
+  const askNow = () => {
+    const check = $("#payment-live form[action$='/check']");
+    if (check) check.requestSubmit();
+    else refresh();
+  };
   const refresh = () => {
     const live = $("#payment-live[hx-get]");
     if (live) live.dispatchEvent(new CustomEvent("refresh"));
