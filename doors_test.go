@@ -29,6 +29,9 @@ var useCases = []string{
 	"services/signin", "services/support", "services/audit", "services/notify", "services/analytics",
 }
 
+// ruleNeeds is what the rooms with rules may import.
+var ruleNeeds = []string{"services/store", "services/providers", "services/providers/httpclient", "services/secrets", "services/jobs/args", "services/domain", "services/money"}
+
 // adapters are the provider systems that the product speaks with.
 var adapters = []string{"handpoint", "cardflo", "cashflows", "cloudflow", "cloudpayments"}
 
@@ -54,8 +57,8 @@ var doors = []door{
 	{from: []string{"views/..."}, to: []string{"views/...", "services/domain", "services/money", "static"}},
 	{from: []string{"web"}, to: []string{"services/domain", "static"}},
 
-	{from: useCases, noServer: true,
-		to: []string{"services/store", "services/providers", "services/providers/httpclient", "services/secrets", "services/jobs/args", "services/domain", "services/money"}},
+	{from: []string{"services/payments"}, noServer: true, to: slices.Concat(ruleNeeds, []string{"services/failpoint"})},
+	{from: useCases, noServer: true, to: ruleNeeds},
 	{from: []string{"services/webhooks", "services/jobs"}, noServer: true,
 		to: slices.Concat(useCases, []string{"services/store", "services/providers", "services/secrets", "services/jobs/args", "services/domain", "services/money"})},
 	{from: []string{"services/jobs/args"}, to: []string{"services/domain"}},
@@ -77,7 +80,7 @@ var doors = []door{
 	{from: []string{"services/sandbox/kit"}},
 	{from: prefixed("services/sandbox/", adapters), to: []string{"services/sandbox/kit"}},
 
-	{from: []string{"services/money", "services/embeddedpg", "migrations", "static"}, stdlib: true},
+	{from: []string{"services/money", "services/embeddedpg", "services/failpoint", "migrations", "static"}, stdlib: true},
 }
 
 func prefixed(prefix string, names []string) []string {
@@ -180,6 +183,8 @@ func TestTheTableOfDoorsRefusesWhatItShould(t *testing.T) {
 		allowed      bool
 	}{
 		{"services/payments", "services/store", true},
+		{"services/payments", "services/failpoint", true},
+		{"services/connections", "services/failpoint", false},
 		{"services/payments", "services/receipts", false},
 		{"services/payments", "services/providers/cardflo", false},
 		{"services/providers/cardflo", "services/providers/httpclient", true},

@@ -3,7 +3,7 @@
 // rules of ARCHITECTURE, "How money moves": a pending row first, the provider
 // called outside any database transaction, a conditional settlement, and
 // "unknown" on every doubt. It imports store, providers, secrets, jobs/args,
-// domain and money.
+// domain and money, and failpoint, by which tests kill it between two steps.
 package payments
 
 import (
@@ -22,6 +22,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/counterfoil/counterfoil/services/domain"
+	"github.com/counterfoil/counterfoil/services/failpoint"
 	"github.com/counterfoil/counterfoil/services/money"
 	"github.com/counterfoil/counterfoil/services/providers"
 	"github.com/counterfoil/counterfoil/services/store"
@@ -89,7 +90,31 @@ func New(cfg Config) *Service {
 
 // now is the clock at the database's precision, so that what was written
 // compares equal to what is read.
-func (s *Service) now() time.Time { return s.Now().UTC().Truncate(time.Microsecond) }
+func (s *Service) now() time.Time { return failpoint.Now(s.Now()).UTC().Truncate(time.Microsecond) }
+
+// step is one of the two database transactions of an operation, by the points
+// inside and behind it.
+type step struct{ inside, behind string }
+
+var (
+	opening  = step{failpoint.Opening, failpoint.Opened}
+	settling = step{failpoint.Settling, failpoint.Settled}
+)
+
+// write runs f as one unit of work that moves a transaction along.
+func (s *Service) write(ctx context.Context, m domain.MerchantID, at step, what string, f func(*store.Tx) error) error {
+	err := s.Store.InTenant(ctx, m, func(tx *store.Tx) error {
+		if err := f(tx); err != nil {
+			return err
+		}
+		failpoint.Hit(what, at.inside)
+		return nil
+	})
+	if err == nil {
+		failpoint.Hit(what, at.behind)
+	}
+	return err
+}
 
 // link is a connection with its adapter.
 type link struct {
@@ -288,6 +313,7 @@ func (s *Service) Take(ctx context.Context, actor domain.Actor, in TakeInput) (T
 	if in.Method == domain.MethodFrame {
 		token, in.Card = in.CardToken, saneCard(in.Card)
 	}
+	failpoint.Hit(string(domain.Sale), failpoint.Checked)
 	x, taken, err := s.openSale(ctx, actor, in, l)
 	if err != nil || taken.Replayed {
 		return taken, err
@@ -334,7 +360,7 @@ func (s *Service) openSale(ctx context.Context, actor domain.Actor, in TakeInput
 	for try := 0; ; try++ {
 		p.Reference = domain.NewReference()
 		x.Reference = p.Reference
-		err := s.Store.InTenant(ctx, actor.MerchantID, func(tx *store.Tx) error {
+		err := s.write(ctx, actor.MerchantID, opening, string(domain.Sale), func(tx *store.Tx) error {
 			first, fresh, err := tx.ClaimKey(ctx, in.Key, hash, store.KeyClaim{PaymentID: p.ID, TransactionID: x.ID}, now)
 			if err != nil {
 				return err

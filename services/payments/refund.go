@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/counterfoil/counterfoil/services/domain"
+	"github.com/counterfoil/counterfoil/services/failpoint"
 	"github.com/counterfoil/counterfoil/services/money"
 	"github.com/counterfoil/counterfoil/services/providers"
 	"github.com/counterfoil/counterfoil/services/store"
@@ -88,6 +89,7 @@ func (s *Service) Refund(ctx context.Context, actor domain.Actor, in RefundInput
 	if len(fields) > 0 {
 		return Refunded{}, domain.InvalidFields(fields)
 	}
+	failpoint.Hit(string(domain.Refund), failpoint.Checked)
 	x, done, err := s.openRefund(ctx, actor, in, note, l, merchant)
 	if err != nil || done.Replayed {
 		return done, err
@@ -106,7 +108,7 @@ func (s *Service) openRefund(ctx context.Context, actor domain.Actor, in RefundI
 	var x domain.Transaction
 	var done Refunded
 	hash := requestHash("refund", in.PaymentID.String(), in.Amount.String(), in.Reason, in.Note)
-	err := s.Store.InTenant(ctx, actor.MerchantID, func(tx *store.Tx) error {
+	err := s.write(ctx, actor.MerchantID, opening, string(domain.Refund), func(tx *store.Tx) error {
 		p, err := tx.LockPayment(ctx, in.PaymentID)
 		if err != nil {
 			return err

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/counterfoil/counterfoil/services/domain"
+	"github.com/counterfoil/counterfoil/services/failpoint"
 	"github.com/counterfoil/counterfoil/services/jobs/args"
 	"github.com/counterfoil/counterfoil/services/providers"
 	"github.com/counterfoil/counterfoil/services/store"
@@ -21,13 +22,16 @@ func resolveJob(x domain.Transaction) args.ResolveTransaction {
 func (s *Service) send(ctx context.Context, actor domain.Actor, l link, x domain.Transaction, call func(context.Context) (providers.Result, error)) (domain.TransactionStatus, error) {
 	ctx = context.WithoutCancel(ctx)
 	callCtx, cancel := context.WithTimeout(ctx, l.reg.Timeout)
+	failpoint.Hit(string(x.Type), failpoint.Sending)
 	res, err := call(callCtx)
+	failpoint.Hit(string(x.Type), failpoint.Answered)
 	cancel()
 	sent := s.now()
 	a := s.translate(l, x, res, err, sent)
+	failpoint.Hit(string(x.Type), failpoint.Judged)
 	var status domain.TransactionStatus
 	write := func() error {
-		return s.Store.InTenant(ctx, x.MerchantID, func(tx *store.Tx) error {
+		return s.write(ctx, x.MerchantID, settling, string(x.Type), func(tx *store.Tx) error {
 			if err := tx.NoteSent(ctx, x.ID, sent); err != nil {
 				return err
 			}
@@ -155,6 +159,9 @@ func (s *Service) settle(ctx context.Context, tx *store.Tx, actor domain.Actor, 
 	return now.Status, err
 }
 
+// question is what a status question is called beside the operations.
+const question = "status"
+
 // Resolved is what a status question led to.
 type Resolved struct {
 	Status domain.TransactionStatus
@@ -200,8 +207,10 @@ func (s *Service) resolve(ctx context.Context, actor domain.Actor, id domain.Tra
 		return s.noAnswer(ctx, actor, x, "the provider offers no status question", nil)
 	}
 	callCtx, cancel := context.WithTimeout(ctx, l.reg.Timeout)
+	failpoint.Hit(question, failpoint.Asking)
 	res, err := finder.FindStatus(callCtx, providers.Lookup{Type: x.Type, AttemptRef: x.AttemptRef, ProviderRef: x.ProviderRef, OriginalRef: x.OriginalRef,
 		OriginalAttempt: sale.AttemptRef, Amount: x.Amount})
+	failpoint.Hit(question, failpoint.Told)
 	cancel()
 	if err != nil {
 		// A question that failed tells nothing about the money.
@@ -218,12 +227,12 @@ func (s *Service) resolve(ctx context.Context, actor domain.Actor, id domain.Tra
 		now := s.now()
 		a := s.translate(l, x, res, nil, now)
 		var status domain.TransactionStatus
-		err := s.Store.InTenant(ctx, x.MerchantID, func(tx *store.Tx) error {
+		err := s.write(ctx, x.MerchantID, settling, question, func(tx *store.Tx) error {
 			if err := tx.NoteAsk(ctx, x.ID, now, time.Time{}, false); err != nil {
 				return err
 			}
 			var err error
-			status, err = s.settle(ctx, tx, actor, x, a, "status")
+			status, err = s.settle(ctx, tx, actor, x, a, question)
 			return err
 		})
 		return Resolved{Status: status}, err
@@ -244,12 +253,12 @@ func (s *Service) absent(ctx context.Context, actor domain.Actor, x domain.Trans
 	a := answer{to: domain.TxFailed, outcome: "never charged", raw: res.Raw,
 		set: store.Settlement{To: domain.TxFailed, Reason: domain.ReasonNeverArrived, ProviderCode: res.Code, ProviderText: res.Text, At: now}}
 	var status domain.TransactionStatus
-	err := s.Store.InTenant(ctx, x.MerchantID, func(tx *store.Tx) error {
+	err := s.write(ctx, x.MerchantID, settling, question, func(tx *store.Tx) error {
 		if err := tx.NoteAsk(ctx, x.ID, now, time.Time{}, true); err != nil {
 			return err
 		}
 		var err error
-		status, err = s.settle(ctx, tx, actor, x, a, "status")
+		status, err = s.settle(ctx, tx, actor, x, a, question)
 		return err
 	})
 	return Resolved{Status: status}, err
@@ -265,7 +274,7 @@ func (s *Service) notFinal(ctx context.Context, actor domain.Actor, x domain.Tra
 		return s.giveUp(ctx, actor, x)
 	}
 	again := AskDelay(now.Sub(x.CreatedAt))
-	err := s.Store.InTenant(ctx, x.MerchantID, func(tx *store.Tx) error {
+	err := s.write(ctx, x.MerchantID, settling, question, func(tx *store.Tx) error {
 		if err := tx.NoteAsk(ctx, x.ID, now, now.Add(again), false); err != nil {
 			return err
 		}
@@ -274,7 +283,7 @@ func (s *Service) notFinal(ctx context.Context, actor domain.Actor, x domain.Tra
 		}
 		a := answer{to: domain.TxProcessing, outcome: "not final", raw: res.Raw, set: store.Settlement{To: domain.TxProcessing, ProviderRef: res.ProviderRef,
 			ProviderCode: res.Code, ProviderText: res.Text, RedirectURL: res.RedirectURL, NextAskAt: now.Add(again), At: now}}
-		_, err := s.settle(ctx, tx, actor, x, a, "status")
+		_, err := s.settle(ctx, tx, actor, x, a, question)
 		return err
 	})
 	return Resolved{Status: domain.TxProcessing, Again: again}, err
@@ -300,20 +309,20 @@ func (s *Service) wait(ctx context.Context, actor domain.Actor, x domain.Transac
 	if !x.Status.Asking() {
 		again, next = 0, time.Time{}
 	}
-	err := s.Store.InTenant(ctx, x.MerchantID, func(tx *store.Tx) error {
+	err := s.write(ctx, x.MerchantID, settling, question, func(tx *store.Tx) error {
 		if err := tx.NoteAsk(ctx, x.ID, now, next, absent); err != nil {
 			return err
 		}
 		if x.Status == domain.TxPending && now.After(x.LastSendAt) {
 			var err error
 			status, err = s.settle(ctx, tx, actor, x, answer{to: domain.TxUnknown, outcome: outcome, raw: raw,
-				set: store.Settlement{To: domain.TxUnknown, NextAskAt: next, At: now}}, "status")
+				set: store.Settlement{To: domain.TxUnknown, NextAskAt: next, At: now}}, question)
 			return err
 		}
 		if len(raw) == 0 {
 			return nil
 		}
-		return tx.AddMessage(ctx, store.Message{TransactionID: x.ID, At: now, Op: "status", Outcome: outcome, Body: string(raw)})
+		return tx.AddMessage(ctx, store.Message{TransactionID: x.ID, At: now, Op: question, Outcome: outcome, Body: string(raw)})
 	})
 	return Resolved{Status: status, Again: again}, err
 }
@@ -322,13 +331,13 @@ func (s *Service) wait(ctx context.Context, actor domain.Actor, x domain.Transac
 func (s *Service) giveUp(ctx context.Context, actor domain.Actor, x domain.Transaction) (Resolved, error) {
 	now := s.now()
 	status := domain.TxNeedsPerson
-	err := s.Store.InTenant(ctx, x.MerchantID, func(tx *store.Tx) error {
+	err := s.write(ctx, x.MerchantID, settling, question, func(tx *store.Tx) error {
 		if err := tx.NoteAsk(ctx, x.ID, now, time.Time{}, false); err != nil {
 			return err
 		}
 		var err error
 		status, err = s.settle(ctx, tx, actor, x, answer{to: domain.TxNeedsPerson, outcome: "no outcome in a day",
-			set: store.Settlement{To: domain.TxNeedsPerson, At: now}}, "status")
+			set: store.Settlement{To: domain.TxNeedsPerson, At: now}}, question)
 		return err
 	})
 	return Resolved{Status: status}, err
