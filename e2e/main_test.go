@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime/pprof"
 	"strings"
 	"testing"
 	"time"
@@ -52,7 +53,15 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, "browser tests:", err)
 		return 1
 	}
+	// The go command's own limit would leave our processes behind.
+	limit := time.AfterFunc(9*time.Minute, func() {
+		fmt.Fprintln(os.Stderr, "browser tests: not done after nine minutes")
+		_ = pprof.Lookup("goroutine").WriteTo(os.Stderr, 1)
+		stopAll()
+		os.Exit(1)
+	})
 	code := m.Run()
+	limit.Stop()
 	shop.stop()
 	if code == 0 && !theWholeRunWasClean() {
 		code = 1
@@ -156,9 +165,7 @@ func tidy() {
 	if driver != nil {
 		_ = driver.Stop()
 	}
-	if shop != nil {
-		shop.stop()
-	}
+	stopAll()
 	if workDir != "" && strings.Contains(workDir, "cf-e2e-") {
 		_ = os.RemoveAll(workDir)
 	}

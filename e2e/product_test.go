@@ -49,6 +49,19 @@ type process struct {
 	once sync.Once
 }
 
+var (
+	runningMu sync.Mutex
+	running   []*process // all that were started
+)
+
+func stopAll() {
+	runningMu.Lock()
+	defer runningMu.Unlock()
+	for _, p := range running {
+		p.stop()
+	}
+}
+
 // environment is the caller's without anything that would steer the product.
 func environment(more ...string) []string {
 	var env []string
@@ -73,6 +86,9 @@ func launch(env []string, args ...string) (*process, error) {
 		_ = p.cmd.Wait()
 		close(p.done)
 	}()
+	runningMu.Lock()
+	running = append(running, p)
+	runningMu.Unlock()
 	return p, nil
 }
 

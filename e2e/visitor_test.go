@@ -25,9 +25,10 @@ type visitor struct {
 	noJS bool
 
 	mu       sync.Mutex
-	statuses []string // status codes that the test brings about on purpose
-	odd      []string // what was said
-	seen     int      // pictures so far
+	statuses []string          // status codes that the test brings about on purpose
+	odd      []string          // what was said
+	methods  map[string]string // by path, how the browser last went there
+	seen     int               // pictures so far
 }
 
 type options struct {
@@ -56,7 +57,7 @@ func visit(t *testing.T, site *product, o options) *visitor {
 	}
 	ctx, err := browser.NewContext(settings)
 	must(t, err)
-	v := &visitor{t: t, site: site, ctx: ctx, noJS: o.noJS}
+	v := &visitor{t: t, site: site, ctx: ctx, noJS: o.noJS, methods: map[string]string{}}
 	t.Cleanup(func() {
 		if t.Failed() && v.page != nil && !v.page.IsClosed() {
 			v.picture("failed")
@@ -70,7 +71,7 @@ func visit(t *testing.T, site *product, o options) *visitor {
 	})
 	ctx.SetDefaultTimeout(float64(patience.Milliseconds()))
 	must(t, ctx.AddInitScript(playwright.Script{Content: playwright.String(
-		`addEventListener("securitypolicyviolation", (e) => console.error("policy violated: " + e.effectiveDirective + " " + e.blockedURI + " on " + location.href));`)}))
+		`addEventListener("securitypolicyviolation", (e) => console.error("policy violated: " + [e.effectiveDirective, e.blockedURI, e.sourceFile, e.lineNumber, e.columnNumber, e.sample].join(" ") + " on " + location.href));`)}))
 	ctx.OnConsole(v.heard)
 	ctx.OnWebError(func(e playwright.WebError) { v.note("uncaught: " + e.Error().Error()) })
 	ctx.OnRequest(v.asked)
@@ -106,7 +107,7 @@ func (v *visitor) heard(m playwright.ConsoleMessage) {
 	v.odd = append(v.odd, "the console says: "+m.Text())
 }
 
-// cardPages are the only pages from which a browser may ask the provider.
+// cardPages are the only pages from which a browser may ask the provider; the sale form that was sent back is one more.
 var cardPages = regexp.MustCompile(`^/payments/(new|[0-9a-f-]{36})$`)
 
 // asked checks where a request goes. The page's address is the one that the browser had when it asked.
@@ -117,6 +118,11 @@ func (v *visitor) asked(r playwright.Request) {
 		return
 	}
 	origin := to.Scheme + "://" + to.Host
+	if origin == v.site.url && r.IsNavigationRequest() {
+		v.mu.Lock()
+		v.methods[to.Path] = r.Method()
+		v.mu.Unlock()
+	}
 	if origin == v.site.url || to.Scheme == "data" || to.Scheme == "blob" {
 		return
 	}
@@ -125,8 +131,11 @@ func (v *visitor) asked(r playwright.Request) {
 		if origin != v.site.sandbox || err != nil {
 			continue
 		}
+		v.mu.Lock()
+		returned := at.Path == "/payments" && v.methods[at.Path] == "POST"
+		v.mu.Unlock()
 		// A tab that the card page opened begins at about:blank.
-		if at.Scheme+"://"+at.Host == v.site.sandbox || at.Scheme+"://"+at.Host == v.site.url && cardPages.MatchString(at.Path) {
+		if at.Scheme+"://"+at.Host == v.site.sandbox || at.Scheme+"://"+at.Host == v.site.url && (returned || cardPages.MatchString(at.Path)) {
 			return
 		}
 	}
@@ -251,7 +260,7 @@ func (v *visitor) key(keys ...string) {
 func (v *visitor) sees(texts ...string) {
 	v.t.Helper()
 	for _, text := range texts {
-		if err := expect.Locator(v.page.Locator("body")).ToContainText(text); err != nil {
+		if err := expect.Locator(v.page.Locator("body")).ToContainText(text, playwright.LocatorAssertionsToContainTextOptions{UseInnerText: playwright.Bool(true)}); err != nil {
 			body, _ := v.page.Locator("body").InnerText()
 			v.t.Fatalf("the page does not say %q:\n%s", text, body)
 		}
@@ -333,22 +342,23 @@ func (v *visitor) look(name string) {
 
 func (v *visitor) axe(name string) {
 	v.t.Helper()
+	page := v.page
 	if v.noJS {
-		// Script is off on the page; axe needs it for a moment and nothing of the page's own is woken by that.
-		cdp, err := v.ctx.NewCDPSession(v.page)
-		must(v.t, err)
-		defer func() { _ = cdp.Detach() }()
-		_, err = cdp.Send("Emulation.setScriptExecutionDisabled", map[string]any{"value": false})
-		must(v.t, err)
-		defer func() {
-			if _, err := cdp.Send("Emulation.setScriptExecutionDisabled", map[string]any{"value": true}); err != nil {
-				v.t.Error(err)
-			}
-		}()
+		twin := v.twin()
+		defer func() { _ = twin.Context().Close() }()
+		page = twin
 	}
-	_, err := v.page.Evaluate(axe)
+	if styled, err := page.Evaluate(`document.querySelectorAll("[style]").length`); err != nil || styled != 0 {
+		v.t.Errorf("%s: %v elements have a style of their own (%v)", name, styled, err)
+	}
+	// The checker tries colours on elements and leaves empty style attributes, which the page's policy would then be told of.
+	defer func() {
+		_, err := page.Evaluate(`document.querySelectorAll("[style='']").forEach((e) => e.removeAttribute("style"))`)
+		must(v.t, err)
+	}()
+	_, err := page.Evaluate(axe)
 	must(v.t, err)
-	raw, err := v.page.Evaluate(`async () => JSON.stringify((await axe.run(document, {iframes: false, resultTypes: ["violations"],
+	raw, err := page.Evaluate(`async () => JSON.stringify((await axe.run(document, {iframes: false, resultTypes: ["violations"],
 		runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]})).violations)`)
 	must(v.t, err)
 	var found []struct {
@@ -374,18 +384,46 @@ func (v *visitor) axe(name string) {
 	visits = append(visits, visited{v.t.Name(), identifiers.ReplaceAllString(v.path(), "…") + " (" + name + ")", result})
 }
 
+var (
+	scripts   = regexp.MustCompile(`(?s)<script\b.*?</script>`)
+	noscripts = regexp.MustCompile(`</?noscript\b[^>]*>`)
+)
+
+// twin shows what a browser without script shows to one with script, which axe needs: our scripts are taken out, and what
+// stands there for want of them is laid open.
+func (v *visitor) twin() playwright.Page {
+	v.t.Helper()
+	html, err := v.page.Content()
+	must(v.t, err)
+	html = noscripts.ReplaceAllString(scripts.ReplaceAllString(html, ""), "")
+	size := v.page.ViewportSize()
+	ctx, err := browser.NewContext(playwright.BrowserNewContextOptions{Viewport: size})
+	must(v.t, err)
+	page, err := ctx.NewPage()
+	must(v.t, err)
+	at := v.page.URL()
+	must(v.t, page.Route(func(u string) bool { return u == at }, func(r playwright.Route) {
+		_ = r.Fulfill(playwright.RouteFulfillOptions{Body: html, ContentType: playwright.String("text/html; charset=utf-8")})
+	}))
+	_, err = page.Goto(at)
+	must(v.t, err)
+	return page
+}
+
+var humps = regexp.MustCompile(`([A-Z])`)
+
 var unfit = regexp.MustCompile(`[^a-z0-9]+`)
 
 func (v *visitor) picture(name string) {
 	v.t.Helper()
 	v.seen++
-	folder := filepath.Join(artefacts, strings.Trim(unfit.ReplaceAllString(strings.ToLower(strings.TrimPrefix(v.t.Name(), "Test")), "-"), "-"))
+	folder := filepath.Join(artefacts, strings.Trim(unfit.ReplaceAllString(strings.ToLower(humps.ReplaceAllString(strings.TrimPrefix(v.t.Name(), "Test"), "-$1")), "-"), "-"))
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		v.t.Error(err)
 		return
 	}
 	file := filepath.Join(folder, fmt.Sprintf("%02d-%s.png", v.seen, strings.Trim(unfit.ReplaceAllString(strings.ToLower(name), "-"), "-")))
-	if _, err := v.page.Screenshot(playwright.PageScreenshotOptions{Path: playwright.String(file), FullPage: playwright.Bool(true)}); err != nil {
+	if _, err := v.page.Screenshot(playwright.PageScreenshotOptions{Path: playwright.String(file), FullPage: playwright.Bool(true), Caret: playwright.ScreenshotCaretInitial}); err != nil {
 		v.t.Error(err)
 	}
 }
@@ -410,8 +448,13 @@ func printVisits() {
 	for _, l := range order {
 		width = max(width, len([]rune(l.page)))
 	}
-	fmt.Printf("\naxe, %d looks at %d pages:\n", len(visits), len(order))
+	var table strings.Builder
+	fmt.Fprintf(&table, "axe, %d looks at %d pages:\n", len(visits), len(order))
 	for _, l := range order {
-		fmt.Printf("  %-*s  %3d×  %s\n", width, l.page, count[l], l.result)
+		fmt.Fprintf(&table, "  %-*s  %3d×  %s\n", width, l.page, count[l], l.result)
+	}
+	fmt.Print("\n" + table.String())
+	if err := os.WriteFile(filepath.Join(artefacts, "axe.txt"), []byte(table.String()), 0o644); err != nil {
+		fmt.Println(err)
 	}
 }
