@@ -253,12 +253,13 @@ func (t *Tx) Settle(ctx context.Context, payment domain.PaymentID, id domain.Tra
 	if n, err := res.RowsAffected(); err != nil || n == 0 {
 		return false, dbError("settle", err)
 	}
-	return true, t.keepBooks(ctx, payment, s)
+	return true, t.keepBooks(ctx, payment, id, s)
 }
 
 // keepBooks writes what domain.BooksOf computes from the rows as they are now,
 // so that applying an answer twice cannot count it twice.
-func (t *Tx) keepBooks(ctx context.Context, payment domain.PaymentID, s Settlement) error {
+// Only the sale tells which card paid: a refund may be answered with another.
+func (t *Tx) keepBooks(ctx context.Context, payment domain.PaymentID, settled domain.TransactionID, s Settlement) error {
 	txs, err := t.Transactions(ctx, payment)
 	if err != nil {
 		return err
@@ -271,6 +272,9 @@ func (t *Tx) keepBooks(ctx context.Context, payment domain.PaymentID, s Settleme
 		return fmt.Errorf("store: books of payment %s: %w", payment, err)
 	}
 	sale := txs[len(txs)-1]
+	if settled != sale.ID {
+		s.Card = domain.Card{}
+	}
 	_, err = t.q.ExecContext(ctx, `update payments set status = $3, captured_minor = $4, refunded_minor = $5, held_minor = $6, reason = $7, auth_code = $8,
 			card_brand = case when $9 = '' then card_brand else $9 end, card_last4 = case when $10 = '' then card_last4 else $10 end,
 			card_expiry = case when $11 = '' then card_expiry else $11 end, updated_at = $12
@@ -286,7 +290,7 @@ func (t *Tx) keepBooks(ctx context.Context, payment domain.PaymentID, s Settleme
 // HoldRefund brings the books in step after a refund was inserted as pending:
 // its amount is held from this commit on.
 func (t *Tx) HoldRefund(ctx context.Context, payment domain.PaymentID, at time.Time) error {
-	return t.keepBooks(ctx, payment, Settlement{At: at})
+	return t.keepBooks(ctx, payment, domain.TransactionID{}, Settlement{At: at})
 }
 
 // NoteAsk records a status question. absent counts the answers "not known" that

@@ -118,6 +118,26 @@ func TestAProviderReferenceBelongsToOneTransaction(t *testing.T) {
 	}
 }
 
+func TestARefundDoesNotChangeTheCardThatPaid(t *testing.T) {
+	db := storetest.New(t)
+	s := open(t, db, 2)
+	sh := newShop(t, s, db, "alpha")
+	p, x := sh.sale(t, s, money.FromMinor(4200, gbp))
+	paid := domain.Card{Brand: "Visa", Last4: "1881", Expiry: "10/30"}
+	settle(t, s, sh, p, x, store.Settlement{To: domain.TxApproved, ProviderRef: "sale", Card: paid})
+	r := sh.transaction(p, domain.Refund, money.FromMinor(100, gbp))
+	r.CreatedAt = r.CreatedAt.Add(time.Minute)
+	must(t, s.InTenant(t.Context(), sh.id, func(tx *store.Tx) error { return tx.InsertTransaction(t.Context(), r) }))
+	settle(t, s, sh, p, r, store.Settlement{To: domain.TxApproved, ProviderRef: "refund", Card: domain.Card{Brand: "Mastercard", Last4: "4444", Expiry: "01/29"}})
+	must(t, s.ReadTenant(t.Context(), sh.id, func(tx *store.Tx) error {
+		got, err := tx.Payment(t.Context(), p.ID)
+		if got.Card != paid || got.Refunded != money.FromMinor(100, gbp) {
+			t.Errorf("card %+v, refunded %s; want %+v and 1.00", got.Card, got.Refunded, paid)
+		}
+		return err
+	}))
+}
+
 func TestAKeyIsClaimedOnce(t *testing.T) {
 	db := storetest.New(t)
 	s := open(t, db, 8)

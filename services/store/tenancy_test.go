@@ -328,3 +328,10 @@ func TestADatabaseURLThatCannotBeReadIsNotRepeated(t *testing.T) {
 		t.Errorf("error %v: want one without the password", err)
 	}
 }
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
