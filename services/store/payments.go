@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -264,14 +265,16 @@ func (t *Tx) keepBooks(ctx context.Context, payment domain.PaymentID, settled do
 	if err != nil {
 		return err
 	}
-	if len(txs) == 0 {
-		return fmt.Errorf("store: payment %s has no transactions", payment)
+	// By its type and not by its place: a clock may go back.
+	i := slices.IndexFunc(txs, func(x domain.Transaction) bool { return x.Type == domain.Sale })
+	if i < 0 {
+		return fmt.Errorf("store: payment %s has no sale", payment)
 	}
-	books, err := domain.BooksOf(txs[0].Amount.Currency(), txs)
+	sale := txs[i]
+	books, err := domain.BooksOf(sale.Amount.Currency(), txs)
 	if err != nil {
 		return fmt.Errorf("store: books of payment %s: %w", payment, err)
 	}
-	sale := txs[len(txs)-1]
 	if settled != sale.ID {
 		s.Card = domain.Card{}
 	}
