@@ -39,6 +39,8 @@ const (
 	// sendMargin covers what lies between the deadline of a call and the last
 	// byte that a kernel may still have sent.
 	sendMargin = 5 * time.Second
+	// settleTimeout bounds one try to write the provider's answer down.
+	settleTimeout = 10 * time.Second
 )
 
 // AskDelay is the pause before the next status question, by the age of the
@@ -147,7 +149,8 @@ func (s *Service) link(ctx context.Context, tx *store.Tx, conn domain.Connection
 		for field, blob := range sealed {
 			plain, err := s.Secrets.Open(blob, domain.SecretContext(conn.MerchantID, conn.ID, field)...)
 			if err != nil {
-				return link{}, fmt.Errorf("payments: secret %q of connection %s cannot be opened: %w", field, conn.ID, err)
+				return link{}, domain.Wrap(fmt.Errorf("payments: secret %q of connection %s cannot be opened: %w", field, conn.ID, err),
+					domain.Unavailable, "The connection “%s” cannot be used: its credentials do not open. Tell whoever runs this copy of Counterfoil.", conn.Name)
 			}
 			opened[field] = string(plain)
 		}

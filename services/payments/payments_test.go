@@ -2,6 +2,7 @@ package payments_test
 
 import (
 	"database/sql"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -56,9 +57,35 @@ func (c *clock) advance(d time.Duration) {
 	c.at = c.at.Add(d)
 }
 
+// lossy is the line to the providers. A test may look at the world just before
+// a request leaves, and lose its reply.
+type lossy struct {
+	inner  http.RoundTripper
+	before func(*http.Request)
+	lose   bool
+}
+
+func (l *lossy) RoundTrip(r *http.Request) (*http.Response, error) {
+	before, lose := l.before, l.lose
+	if r.Method != http.MethodPost {
+		return l.inner.RoundTrip(r)
+	}
+	l.before, l.lose = nil, false
+	if before != nil {
+		before(r)
+	}
+	res, err := l.inner.RoundTrip(r)
+	if err == nil && lose {
+		res.Body.Close()
+		return nil, io.ErrUnexpectedEOF
+	}
+	return res, err
+}
+
 // house is a shop on a real Postgres with both emulators behind real HTTP.
 type house struct {
 	t         *testing.T
+	transport *lossy
 	db        *storetest.DB
 	owner     *sql.DB
 	store     *store.Store
@@ -128,8 +155,9 @@ func newHouse(t *testing.T) *house {
 		}
 		h.cards[token] = c.ID
 	}
+	h.transport = &lossy{inner: httpclient.Transport(httpclient.Options{AllowHosts: []string{host.Host}})}
 	h.svc = payments.New(payments.Config{Store: st, Registry: registry, Secrets: sealer,
-		Transport: httpclient.Transport(httpclient.Options{AllowHosts: []string{host.Host}}), Now: h.clock.now,
+		Transport: h.transport, Now: h.clock.now,
 		Log: slog.New(slog.DiscardHandler), PublicURL: "http://localhost:8080"})
 	return h
 }
@@ -689,6 +717,129 @@ func TestALostResolveJobIsPutBack(t *testing.T) {
 		}
 		if n := jobsOf(); n != tt.want {
 			t.Errorf("%s: %d live jobs, want %d", tt.name, n, tt.want)
+		}
+	}
+}
+
+// TestARequestThatWaitedTooLongToLeaveIsNotSent: the resolver judges "never
+// arrived" by the last moment at which a request can leave, so none may leave
+// after it.
+func TestARequestThatWaitedTooLongToLeaveIsNotSent(t *testing.T) {
+	h := newHouse(t)
+	h.take(h.cardSale(100)) // makes the audit head
+	lock, err := h.owner.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := lock.Exec(`select 1 from audit_heads where merchant_id = $1 for update`, h.merchant.ID); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan payments.Taken, 1)
+	go func() {
+		taken, err := h.svc.Take(t.Context(), h.actor, h.cardSale(4200))
+		if err != nil {
+			t.Error(err)
+		}
+		done <- taken
+	}()
+	for waiting := 0; waiting == 0; {
+		if err := h.owner.QueryRow(`select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`).Scan(&waiting); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.clock.advance(6 * time.Second)
+	if err := lock.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	taken := <-done
+	if d := h.get(taken.PaymentID); taken.Status != domain.TxFailed || d.Payment.Reason != domain.ReasonUnreachable {
+		t.Errorf("%s because %s, want failed because nothing was sent", taken.Status, d.Payment.Reason)
+	}
+	if n := approved(h.sandbox.Handpoint); n != 1 {
+		t.Errorf("%d charges, want the 1 before", n)
+	}
+}
+
+// TestDoubtAfterNeverArrivedOpensTheQuestionAgain is the second wall: a clock
+// that jumped while the call was on the line.
+func TestDoubtAfterNeverArrivedOpensTheQuestionAgain(t *testing.T) {
+	h := newHouse(t)
+	h.transport.lose = true
+	h.transport.before = func(*http.Request) {
+		var id string
+		if err := h.owner.QueryRow(`select id from transactions`).Scan(&id); err != nil {
+			t.Error(err)
+		}
+		tx, err := domain.ParseTransactionID(id)
+		if err != nil {
+			t.Error(err)
+		}
+		h.clock.advance(3 * time.Minute)
+		if r := h.resolve(tx); r.Status != domain.TxFailed {
+			t.Errorf("while the request is on the line: %s", r.Status)
+		}
+	}
+	taken := h.take(h.cardSale(4200))
+	if d := h.get(taken.PaymentID); taken.Status != domain.TxUnknown || d.Payment.Status != domain.PaymentUnknown || d.Payment.Reason != domain.ReasonNone {
+		t.Errorf("after the lost reply: %s, payment %s because %q; want unknown", taken.Status, d.Payment.Status, d.Payment.Reason)
+	}
+	var jobs int
+	if err := h.owner.QueryRow(`select count(*) from river.river_job where kind = 'resolve_transaction' and state in ('available', 'scheduled')`).Scan(&jobs); err != nil || jobs != 1 {
+		t.Errorf("%d live jobs (%v), want 1", jobs, err)
+	}
+	if r := h.resolve(taken.TransactionID); r.Status != domain.TxApproved || approved(h.sandbox.Handpoint) != 1 {
+		t.Errorf("resolved to %s with %d charges", r.Status, approved(h.sandbox.Handpoint))
+	}
+}
+
+func TestAConnectionThatCannotBeUsedStillEndsWithAPerson(t *testing.T) {
+	h := newHouse(t)
+	h.fault(h.sandbox.Handpoint, kit.Fault{Kind: kit.FaultDropAfter})
+	taken := h.take(h.cardSale(4200))
+	if _, err := h.owner.Exec(`update connection_secrets set sealed = 'broken'`); err != nil {
+		t.Fatal(err)
+	}
+	if d := h.get(taken.PaymentID); d.RefundWhy == domain.Possible || d.Payment.Status != domain.PaymentUnknown {
+		t.Errorf("the payment can still be looked at: %s, refund %q", d.Payment.Status, d.RefundWhy)
+	}
+	if r := h.resolve(taken.TransactionID); r.Status != domain.TxUnknown || r.Again == 0 {
+		t.Errorf("%s, again %s; want unknown and another question", r.Status, r.Again)
+	}
+	h.clock.advance(payments.GiveUpAfter)
+	if r := h.resolve(taken.TransactionID); r.Status != domain.TxNeedsPerson {
+		t.Errorf("after a day: %s, want needs_person", r.Status)
+	}
+	if _, err := h.svc.Take(t.Context(), h.actor, h.cardSale(4200)); domain.CodeOf(err) != domain.Unavailable {
+		t.Errorf("a new sale: %v, want Unavailable", err)
+	}
+}
+
+func TestOneStuckSessionDoesNotStopTheOtherMerchants(t *testing.T) {
+	h := newHouse(t)
+	h.take(h.cardSale(100))
+	lock, err := h.owner.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Rollback()
+	if _, err := lock.Exec(`select 1 from audit_heads where merchant_id = $1 for update`, h.merchant.ID); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	_, err = h.svc.Take(t.Context(), h.actor, h.cardSale(4200))
+	if domain.CodeOf(err) != domain.Unavailable || time.Since(began) > 20*time.Second {
+		t.Errorf("after %s: %v, want Unavailable within the lock's time-out", time.Since(began), err)
+	}
+	var lockTimeout, statementTimeout, idleTimeout string
+	for _, unit := range []func(func(*store.Tx) error) error{
+		func(f func(*store.Tx) error) error { return h.store.InTenant(t.Context(), h.merchant.ID, f) },
+		func(f func(*store.Tx) error) error { return h.store.ReadTenant(t.Context(), h.merchant.ID, f) },
+	} {
+		err = unit(func(tx *store.Tx) error {
+			return tx.Settings(t.Context(), &lockTimeout, &statementTimeout, &idleTimeout)
+		})
+		if err != nil || lockTimeout == "0" || statementTimeout == "0" || idleTimeout == "0" {
+			t.Errorf("lock %s, statement %s, idle %s (%v); want none without an end", lockTimeout, statementTimeout, idleTimeout, err)
 		}
 	}
 }

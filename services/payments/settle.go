@@ -21,16 +21,19 @@ func resolveJob(x domain.Transaction) args.ResolveTransaction {
 // charge in half.
 func (s *Service) send(ctx context.Context, actor domain.Actor, l link, x domain.Transaction, call func(context.Context) (providers.Result, error)) (domain.TransactionStatus, error) {
 	ctx = context.WithoutCancel(ctx)
-	callCtx, cancel := context.WithTimeout(ctx, l.reg.Timeout)
 	failpoint.Hit(string(x.Type), failpoint.Sending)
-	res, err := call(callCtx)
+	res, err := s.callInTime(ctx, l, x, call)
 	failpoint.Hit(string(x.Type), failpoint.Answered)
-	cancel()
 	sent := s.now()
 	a := s.translate(l, x, res, err, sent)
+	// Should the resolver have believed "never arrived" while this call was on
+	// the line (a clock that jumped), a doubt opens the question again.
+	a.set.Reopen = a.to == domain.TxUnknown
 	failpoint.Hit(string(x.Type), failpoint.Judged)
 	var status domain.TransactionStatus
 	write := func() error {
+		ctx, cancel := context.WithTimeout(ctx, settleTimeout)
+		defer cancel()
 		return s.write(ctx, x.MerchantID, settling, string(x.Type), func(tx *store.Tx) error {
 			if err := tx.NoteSent(ctx, x.ID, sent); err != nil {
 				return err
@@ -52,6 +55,18 @@ func (s *Service) send(ctx context.Context, actor domain.Actor, l link, x domain
 		return domain.TxPending, domain.Wrap(err, domain.Unavailable, "The payment was sent but its answer could not be written down. Do not charge again: Counterfoil asks the provider and shows the outcome in Payments.")
 	}
 	return status, nil
+}
+
+// callInTime makes the call unless it comes too late: "never arrived" is judged
+// by LastSendAt, so no request may be on its way after it.
+func (s *Service) callInTime(ctx context.Context, l link, x domain.Transaction, call func(context.Context) (providers.Result, error)) (providers.Result, error) {
+	if x.LastSendAt.Sub(s.now()) < l.reg.Timeout {
+		return providers.Result{}, &providers.Error{Provider: l.reg.Name, Op: string(x.Type), Kind: providers.KindUnreachable, NotDone: true,
+			Reason: domain.ReasonUnreachable, Text: "Nothing was sent: the database took too long."}
+	}
+	ctx, cancel := context.WithTimeout(ctx, l.reg.Timeout)
+	defer cancel()
+	return call(ctx)
 }
 
 // answer is what a provider's words do to a transaction, before the row's own
@@ -134,6 +149,11 @@ func reasonOf(e *providers.Error) domain.Reason {
 // provider's words, and audits a change. It returns the status as it then is.
 func (s *Service) settle(ctx context.Context, tx *store.Tx, actor domain.Actor, x domain.Transaction, a answer, op string) (domain.TransactionStatus, error) {
 	changed, err := tx.Settle(ctx, x.PaymentID, x.ID, a.set)
+	if changed && a.set.Reopen {
+		if err := tx.Enqueue(ctx, resolveJob(x), a.set.NextAskAt); err != nil {
+			return "", err
+		}
+	}
 	if domain.CodeOf(err) == domain.Conflict {
 		// The provider's id belongs to another transaction. Whatever that means,
 		// it is not for a machine to book.
@@ -180,6 +200,7 @@ func (s *Service) Resolve(ctx context.Context, m domain.MerchantID, id domain.Tr
 func (s *Service) resolve(ctx context.Context, actor domain.Actor, id domain.TransactionID) (Resolved, error) {
 	var x, sale domain.Transaction
 	var l link
+	var unusable error
 	err := s.Store.ReadTenant(ctx, actor.MerchantID, func(tx *store.Tx) error {
 		var err error
 		if x, err = tx.Transaction(ctx, id); err != nil || !x.Status.Open() {
@@ -196,11 +217,17 @@ func (s *Service) resolve(ctx context.Context, actor domain.Actor, id domain.Tra
 		if err != nil {
 			return err
 		}
-		l, err = s.link(ctx, tx, conn)
+		if l, err = s.link(ctx, tx, conn); domain.CodeOf(err) == domain.Unavailable {
+			unusable, err = err, nil
+		}
 		return err
 	})
 	if err != nil || !x.Status.Open() {
 		return Resolved{Status: x.Status}, err
+	}
+	if unusable != nil {
+		s.Log.ErrorContext(ctx, "a connection cannot be used, its open outcomes cannot be asked for", "connection", x.ConnectionID.String(), "transaction", x.ID.String(), "error", unusable)
+		return s.noAnswer(ctx, actor, x, "the connection cannot be used", nil)
 	}
 	finder, can := l.provider.(providers.StatusFinder)
 	if !can {

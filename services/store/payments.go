@@ -208,7 +208,10 @@ type Settlement struct {
 	Card         domain.Card
 	RedirectURL  string
 	NextAskAt    time.Time // while it stays open
-	At           time.Time
+	// Reopen lets To (unknown) follow "failed, never arrived": the call itself
+	// came back with a doubt after that verdict.
+	Reopen bool
+	At     time.Time
 }
 
 // Settle moves a transaction to a new status if the table of transitions allows
@@ -245,9 +248,9 @@ func (t *Tx) Settle(ctx context.Context, payment domain.PaymentID, id domain.Tra
 			provider_text = case when $7 = '' then provider_text else $7 end, auth_code = case when $8 = '' then auth_code else $8 end,
 			redirect_url = case when $9 then '' when $10 = '' then redirect_url else $10 end,
 			next_ask_at = $11, settled_at = case when $9 then $12::timestamptz else null end
-		where merchant_id = $1 and id = $2 and status = any($13)`,
+		where merchant_id = $1 and id = $2 and (status = any($13) or $14 and status = 'failed' and reason = 'never_arrived')`,
 		t.m, id, s.To, s.Reason, nullString(s.ProviderRef), s.ProviderCode, s.ProviderText, s.AuthCode, final, s.RedirectURL,
-		nullTime(s.NextAskAt), s.At, before)
+		nullTime(s.NextAskAt), s.At, before, s.Reopen && s.To == domain.TxUnknown)
 	if err != nil {
 		return false, dbError("settle", err)
 	}

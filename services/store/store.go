@@ -122,6 +122,11 @@ func openPool(dsn string, open int) (*sqlx.DB, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !strings.Contains(dsn, "connect_timeout") {
+		if dsn, err = withParam(dsn, "connect_timeout", "5"); err != nil {
+			return nil, err
+		}
+	}
 	connector, err := pq.NewConnector(dsn)
 	if err != nil {
 		return nil, errors.New("store: DATABASE_URL cannot be read (its text is not shown, it may hold a password)")
@@ -256,7 +261,7 @@ func dbError(op string, err error) error {
 	var pe *pq.Error
 	if errors.As(err, &pe) {
 		switch pe.Code.Class() {
-		case "08", "53", "57": // connection, resources, operator intervention
+		case "08", "53", "55", "57": // connection, resources, a lock not had in time, operator intervention or a statement too slow
 			return domain.Wrap(err, domain.Unavailable, "The database does not answer at the moment.")
 		}
 		return fmt.Errorf("store: %s: %w", op, err)

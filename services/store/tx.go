@@ -36,6 +36,23 @@ type Tx struct {
 // Merchant is the tenant of this unit of work.
 func (t *Tx) Merchant() domain.MerchantID { return t.m }
 
+// The ends of a unit of work: one that is stuck must not hold a lock, or a
+// connection of the pool, that every other merchant waits for. They are set in
+// each transaction, so that they hold behind a pooler too.
+const (
+	lockTimeout      = "5s"
+	statementTimeout = "15s"
+	idleTimeout      = "15s"
+)
+
+// Settings reads the three time-outs as the server sees them in this unit of
+// work, for the test that none of them is endless.
+func (t *Tx) Settings(ctx context.Context, lock, statement, idle *string) error {
+	err := t.q.QueryRowxContext(ctx, `select current_setting('lock_timeout'), current_setting('statement_timeout'), current_setting('idle_in_transaction_session_timeout')`).
+		Scan(lock, statement, idle)
+	return dbError("settings", err)
+}
+
 // PlatformChain is the "merchant" of audit rows that belong to none: sign-in
 // attempts for unknown people, and the operator's own commands.
 var PlatformChain = domain.MerchantID{UUID: uuid.Nil}
@@ -56,7 +73,8 @@ func (s *Store) InTenant(ctx context.Context, m domain.MerchantID, f func(*Tx) e
 		}
 	}()
 	t := &Tx{q: s.counted(tx), sqltx: tx.Tx, m: m, store: s}
-	if _, err := t.q.ExecContext(ctx, `select set_config('app.merchant_id', $1, true)`, m.String()); err != nil {
+	if _, err := t.q.ExecContext(ctx, `select set_config('app.merchant_id', $1, true), set_config('lock_timeout', '`+lockTimeout+`', true),
+		set_config('statement_timeout', '`+statementTimeout+`', true), set_config('idle_in_transaction_session_timeout', '`+idleTimeout+`', true)`, m.String()); err != nil {
 		_ = tx.Rollback()
 		return dbError("set merchant", err)
 	}
@@ -102,7 +120,8 @@ func (s *Store) readOn(ctx context.Context, db *sqlx.DB, m domain.MerchantID, f 
 			_ = conn.Raw(func(any) error { return driver.ErrBadConn })
 		}
 	}()
-	begin := fmt.Sprintf(`begin read only; set local app.merchant_id = '%s'`, m.UUID.String())
+	begin := fmt.Sprintf(`begin read only; set local app.merchant_id = '%s'; set local lock_timeout = '%s'; set local statement_timeout = '%s'; set local idle_in_transaction_session_timeout = '%s'`,
+		m.UUID.String(), lockTimeout, statementTimeout, idleTimeout)
 	if _, err := conn.ExecContext(ctx, begin); err != nil {
 		return dbError("begin read", err)
 	}
