@@ -1,0 +1,446 @@
+package faults
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/PuerkitoBio/goquery"
+	_ "github.com/lib/pq"
+
+	"github.com/counterfoil/counterfoil/services/connections"
+	"github.com/counterfoil/counterfoil/services/domain"
+	"github.com/counterfoil/counterfoil/services/money"
+	"github.com/counterfoil/counterfoil/services/providers"
+	"github.com/counterfoil/counterfoil/services/providers/cardflo"
+	"github.com/counterfoil/counterfoil/services/providers/handpoint"
+	"github.com/counterfoil/counterfoil/services/sandbox"
+	sandboxcardflo "github.com/counterfoil/counterfoil/services/sandbox/cardflo"
+	sandboxhandpoint "github.com/counterfoil/counterfoil/services/sandbox/handpoint"
+	"github.com/counterfoil/counterfoil/services/secrets"
+	"github.com/counterfoil/counterfoil/services/signin"
+	"github.com/counterfoil/counterfoil/services/store"
+	"github.com/counterfoil/counterfoil/services/store/storetest"
+)
+
+const (
+	password = "killed and started again"
+	factor   = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+	email    = "till@example.com"
+	// patience is how long anything may take before a test gives up. The
+	// machine may be busy with other packages' tests.
+	patience = 40 * time.Second
+	// windowsOver moves the rules' clock behind every provider's window: five
+	// minutes after the last possible send at the longest.
+	windowsOver = 7 * time.Minute
+	// pageTTL is more than the emulator's card page waits for a card.
+	pageTTL = 31 * time.Minute
+)
+
+// house is a database, the emulators, and the product when it lives.
+type house struct {
+	db        *storetest.DB
+	owner     *sql.DB
+	env       []string
+	sandbox   string
+	hp, cf    sandbox.Control
+	handpoint domain.ConnectionID
+	cardflo   domain.ConnectionID
+	card      domain.CardID
+	cookie    string
+	product   *process
+	base      atomic.Value // string: where the product answers now
+	serial    atomic.Int64 // amounts and orders that nothing else uses
+	sales     atomic.Int64 // sale forms that were answered
+	refunds   atomic.Int64 // refund forms that were answered
+}
+
+// client has no connection to reuse: each may be to a process that is gone.
+var client = &http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true},
+	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// until looks again and again until ok says yes.
+func until(t testing.TB, what string, every time.Duration, ok func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(patience)
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for !ok() {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within %s: %s", patience, what)
+		}
+		<-tick.C
+	}
+}
+
+// process is a program of ours that runs.
+type process struct {
+	cmd   *exec.Cmd
+	mu    sync.Mutex
+	out   bytes.Buffer
+	ended chan struct{}
+}
+
+func (p *process) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.out.Write(b)
+}
+
+func (p *process) text() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.out.String()
+}
+
+func launch(t testing.TB, env []string, name string, args ...string) *process {
+	t.Helper()
+	p := &process{cmd: exec.Command(filepath.Join(binaries, name), args...), ended: make(chan struct{})}
+	for _, kv := range os.Environ() {
+		if !strings.HasPrefix(kv, "COUNTERFOIL_") && !strings.HasPrefix(kv, "DATABASE_URL=") {
+			p.cmd.Env = append(p.cmd.Env, kv)
+		}
+	}
+	p.cmd.Env = append(p.cmd.Env, env...)
+	p.cmd.Stdout, p.cmd.Stderr = p, p
+	_, err := p.cmd.StdinPipe() // the sandbox ends with whoever holds it
+	must(t, err)
+	must(t, p.cmd.Start())
+	go func() {
+		_ = p.cmd.Wait()
+		close(p.ended)
+	}()
+	return p
+}
+
+func (p *process) alive() bool {
+	select {
+	case <-p.ended:
+		return false
+	default:
+		return true
+	}
+}
+
+// line waits until the process has written prefix at the start of a line, and
+// gives the rest of that line.
+func (p *process) line(t testing.TB, prefix string) string {
+	t.Helper()
+	want := regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(prefix) + `(.*)\n`)
+	var found []string
+	until(t, "a line that begins with "+prefix, 5*time.Millisecond, func() bool {
+		if found = want.FindStringSubmatch(p.text()); found != nil {
+			return true
+		}
+		if !p.alive() {
+			t.Fatalf("ended before it wrote %q:\n%s", prefix, p.text())
+		}
+		return false
+	})
+	return found[1]
+}
+
+// kill ends the process as a power cut would.
+func (p *process) kill() {
+	_ = p.cmd.Process.Kill()
+	<-p.ended
+}
+
+// wasKilled says that the process ended by SIGKILL and by nothing else.
+func (p *process) wasKilled() bool {
+	status, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	return ok && status.Signaled() && status.Signal() == syscall.SIGKILL
+}
+
+// newHouse makes a house with one merchant, one person who has signed in, a
+// connection to each provider and one stored card. It ends with owner.
+func newHouse(owner testing.TB) *house {
+	owner.Helper()
+	ctx := context.Background()
+	dir := owner.TempDir()
+	h := &house{db: storetest.New(owner)}
+	h.owner = h.db.Owner(owner)
+
+	box := launch(owner, []string{"COUNTERFOIL_SANDBOX_ADDR=127.0.0.1:0", "COUNTERFOIL_SANDBOX_STDIN=1"}, "sandbox")
+	owner.Cleanup(box.kill)
+	h.sandbox = box.line(owner, "sandbox on ")
+	h.hp = sandbox.Control{BaseURL: h.sandbox, Provider: sandboxhandpoint.Name}
+	h.cf = sandbox.Control{BaseURL: h.sandbox, Provider: sandboxcardflo.Name}
+
+	keyset, err := secrets.Generate()
+	must(owner, err)
+	keyfile := filepath.Join(dir, "keyset.json")
+	must(owner, os.WriteFile(keyfile, keyset, 0o600))
+	sealer, err := secrets.FromJSON(keyset)
+	must(owner, err)
+	st, err := store.Open(ctx, store.Config{URL: h.db.AppURL})
+	must(owner, err)
+	people, err := signin.New(signin.Options{Store: st, Sealer: sealer})
+	must(owner, err)
+	m, _, err := people.CreateMerchant(ctx, domain.Merchant{Name: "Kill Lane", TimeZone: "Europe/London", Mode: domain.Test, Currencies: []money.Currency{money.MustCurrency("GBP")}},
+		signin.NewPerson{Email: "owner@example.com", Name: "Owner"})
+	must(owner, err)
+	_, err = people.CreateUserWithPassword(ctx, m, signin.NewPerson{Email: email, Name: "Till", Role: domain.Manager}, password, factor)
+	must(owner, err)
+	conns := &connections.Service{Store: st, Registry: providers.NewRegistry(cardflo.Registration(), handpoint.Registration()), Secrets: sealer, Now: time.Now}
+	actor := domain.Actor{MerchantID: m}
+	hp, err := conns.Create(ctx, actor, connections.NewConnection{Provider: "handpoint", Name: "Saved cards", BaseURL: h.sandbox + sandboxhandpoint.BasePath,
+		Secrets: map[string]string{handpoint.SecretAPIKey: sandboxhandpoint.SandboxKey}})
+	must(owner, err)
+	cf, err := conns.Create(ctx, actor, connections.NewConnection{Provider: "cardflo", Name: "Card by phone", BaseURL: h.sandbox + sandboxcardflo.BasePath,
+		Settings: map[string]string{cardflo.SettingCardFrame: h.sandbox + "/cardflo/frame/" + sandboxcardflo.SandboxKey},
+		Secrets: map[string]string{cardflo.SecretAPIKey: sandboxcardflo.SandboxKey, cardflo.SecretUsername: sandboxcardflo.SandboxUser,
+			cardflo.SecretPassword: sandboxcardflo.SandboxPassword}})
+	must(owner, err)
+	card, err := conns.AddCard(ctx, actor, hp.ID, sandboxhandpoint.TokenVisa, domain.Card{Brand: "Visa", Last4: "0936", Expiry: "10/30"}, "Imogen Ware")
+	must(owner, err)
+	h.handpoint, h.cardflo, h.card = hp.ID, cf.ID, card.ID
+	must(owner, st.Close())
+
+	h.env = []string{"DATABASE_URL=" + h.db.AppURL, "COUNTERFOIL_KEYSET=" + keyfile, "COUNTERFOIL_ADDR=127.0.0.1:0", "COUNTERFOIL_PUBLIC_URL=http://localhost",
+		"COUNTERFOIL_ALLOW_HOSTS=" + strings.TrimPrefix(h.sandbox, "http://"), "COUNTERFOIL_LOG=warn"}
+	owner.Cleanup(func() {
+		if h.product != nil {
+			h.product.kill()
+		}
+	})
+	h.start(owner, "", 0)
+	h.signIn(owner)
+	return h
+}
+
+// start brings the product up, after its predecessor is gone. armed names the
+// line that kills it; ahead is how far its rules' clock runs ahead.
+func (h *house) start(t testing.TB, armed string, ahead time.Duration) {
+	t.Helper()
+	if h.product != nil {
+		h.product.kill()
+	}
+	h.forgetTheDead(t)
+	h.product = launch(t, append([]string{armedEnv + "=" + armed, offsetEnv + "=" + ahead.String()}, h.env...), "counterfoil", "serve")
+	h.base.Store(h.product.line(t, "listening on "))
+}
+
+// forgetTheDead lets the time pass that the queue gives a process that is gone:
+// its leadership ends after some seconds, its running jobs count as stuck after
+// two minutes. Only the times are moved; what is then done about them is the
+// queue's own work.
+func (h *house) forgetTheDead(t testing.TB) {
+	t.Helper()
+	for _, q := range []string{
+		`update river.river_leader set elected_at = elected_at - interval '1 hour', expires_at = expires_at - interval '1 hour'`,
+		`update river.river_job set attempted_at = attempted_at - interval '1 hour' where state = 'running'`,
+	} {
+		_, err := h.owner.Exec(q)
+		must(t, err)
+	}
+	h.hurry(t)
+}
+
+// hurry lets the time until the next planned question pass.
+func (h *house) hurry(t testing.TB) {
+	t.Helper()
+	_, err := h.owner.Exec(`update river.river_job set scheduled_at = now() - interval '1 second' where state in ('available', 'scheduled', 'retryable') and scheduled_at > now()`)
+	must(t, err)
+}
+
+// request sends what a browser would. An error is a line that broke.
+func (h *house) request(method, path string, form url.Values) (*http.Response, string, error) {
+	var body io.Reader
+	if form != nil {
+		body = strings.NewReader(form.Encode())
+	}
+	req, err := http.NewRequest(method, h.base.Load().(string)+path, body)
+	if err != nil {
+		return nil, "", err
+	}
+	if form != nil {
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	req.Header.Set("Cookie", h.cookie)
+	res, err := client.Do(req)
+	if err != nil {
+		return nil, "", err
+	}
+	defer func() { _ = res.Body.Close() }()
+	text, err := io.ReadAll(res.Body)
+	return res, string(text), err
+}
+
+// signIn walks the two steps. The cookie is Secure, which a jar would keep to
+// itself on http, so it is carried by hand.
+func (h *house) signIn(t testing.TB) {
+	t.Helper()
+	jar := map[string]string{}
+	step := func(method, path string, form url.Values) string {
+		res, text, err := h.request(method, path, form)
+		must(t, err)
+		if form != nil && res.StatusCode != http.StatusSeeOther {
+			t.Fatalf("%s answered %s", path, res.Status)
+		}
+		for _, c := range res.Cookies() {
+			jar[c.Name] = c.Value
+		}
+		h.cookie = ""
+		for k, v := range jar {
+			h.cookie += k + "=" + v + "; "
+		}
+		return hidden(text, "_csrf")
+	}
+	csrf := step(http.MethodGet, "/signin", nil)
+	step(http.MethodPost, "/signin", url.Values{"_csrf": {csrf}, "email": {email}, "password": {password}})
+	csrf = step(http.MethodGet, "/signin/totp", nil)
+	code, err := signin.CodeAt(factor, time.Now())
+	must(t, err)
+	step(http.MethodPost, "/signin/totp", url.Values{"_csrf": {csrf}, "code": {code}})
+}
+
+func hidden(page, name string) string {
+	doc, err := goquery.NewDocumentFromReader(strings.NewReader(page))
+	if err != nil {
+		return ""
+	}
+	v, _ := doc.Find(`input[name="` + name + `"]`).First().Attr("value")
+	return v
+}
+
+// form is a form that a person has filled in and may send more than once.
+type form struct {
+	path   string
+	fields url.Values
+	minor  int64  // an amount that no other form of this house has
+	order  string // of a sale
+}
+
+var errGone = errors.New("the form's page did not come")
+
+// open loads the page of a form for its hidden fields.
+func (h *house) open(page string, f form) (form, error) {
+	res, text, err := h.request(http.MethodGet, page, nil)
+	if err != nil {
+		return f, err
+	}
+	f.fields.Set("_csrf", hidden(text, "_csrf"))
+	f.fields.Set("_key", hidden(text, "_key"))
+	if res.StatusCode != http.StatusOK || f.fields.Get("_key") == "" {
+		return f, fmt.Errorf("%w: %s answered %s", errGone, page, res.Status)
+	}
+	return f, nil
+}
+
+func major(minor int64) string { return fmt.Sprintf("%d.%02d", minor/100, minor%100) }
+
+func (h *house) saleForm(op operation) (form, error) {
+	n := h.serial.Add(1)
+	f := form{path: "/payments", minor: 100_000 + n, order: fmt.Sprintf("Hamper %d", n)}
+	f.fields = url.Values{"connection": {op.connection(h).String()}, "amount": {major(f.minor)}, "currency": {"GBP"}, "order_reference": {f.order}, "email": {""}, "method": {op.method}}
+	switch op.method {
+	case "card":
+		f.fields.Set("card", h.card.String())
+	case "frame":
+		f.fields.Set("card_token", sandboxcardflo.TokenApprove)
+		f.fields.Set("card_brand", "Visa")
+		f.fields.Set("card_last4", "1111")
+		f.fields.Set("card_expiry", "12/30")
+	}
+	return h.open("/payments/new?connection="+op.connection(h).String(), f)
+}
+
+func (h *house) refundForm(payment string) (form, error) {
+	f := form{path: "/payments/" + payment + "/refunds", minor: 1_000 + h.serial.Add(1)}
+	f.fields = url.Values{"kind": {"part"}, "amount": {major(f.minor)}, "reason": {"returned"}, "note": {""}}
+	return h.open("/payments/"+payment+"/refund", f)
+}
+
+// post sends a form and gives the id of the payment that it leads to.
+func (h *house) post(f form) (status int, payment string, err error) {
+	res, text, err := h.request(http.MethodPost, f.path, f.fields)
+	if err != nil {
+		return 0, "", err
+	}
+	to := res.Header.Get("Location")
+	payment, _, _ = strings.Cut(strings.TrimPrefix(to, "/payments/"), "?")
+	if res.StatusCode != http.StatusSeeOther {
+		return res.StatusCode, "", nil
+	}
+	if _, err := domain.ParsePaymentID(payment); err != nil {
+		return res.StatusCode, "", fmt.Errorf("led to %q: %s", to, text)
+	}
+	return res.StatusCode, payment, nil
+}
+
+// typeCards does what customers do who see the provider's page: those whose
+// order is like the given one.
+func (h *house) typeCards(which string) error {
+	rows, err := h.owner.Query(`select t.redirect_url from transactions t join payments p on p.id = t.payment_id where t.redirect_url <> '' and p.order_reference like $1`, which)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var page string
+		if err := rows.Scan(&page); err != nil {
+			return err
+		}
+		res, err := client.PostForm(page, url.Values{"card_number": {sandboxcardflo.CardApprove}, "expiry": {"12/30"}, "security_code": {"123"}})
+		if err != nil {
+			return err
+		}
+		_ = res.Body.Close()
+		if res.StatusCode != http.StatusSeeOther {
+			return fmt.Errorf("the provider's page answered %s", res.Status)
+		}
+	}
+	return rows.Err()
+}
+
+// follow waits until every outcome is known. Customers who were sent to the
+// provider's page use it; a page whose address was lost with a killed process
+// ends by the provider's own clock.
+func (h *house) follow(t testing.TB) {
+	t.Helper()
+	open, advanced := 0, false
+	defer func() {
+		if t.Failed() {
+			t.Logf("%d open; the product wrote:\n%s", open, h.product.text())
+		}
+	}()
+	until(t, "every outcome is known", 150*time.Millisecond, func() bool {
+		lost := 0
+		must(t, h.owner.QueryRow(`select count(*), count(*) filter (where t.status = 'processing' and t.redirect_url = '' and p.method = 'page')
+			from transactions t join payments p on p.id = t.payment_id where t.status not in ('approved', 'declined', 'failed')`).Scan(&open, &lost))
+		if open == 0 {
+			return true
+		}
+		must(t, h.typeCards("%"))
+		if lost > 0 && !advanced {
+			advanced = true
+			_, err := h.cf.Advance(t.Context(), pageTTL)
+			must(t, err)
+		}
+		h.hurry(t)
+		return false
+	})
+}
