@@ -223,9 +223,13 @@ func (h *Payments) detail(c echo.Context) error {
 		return err
 	}
 	v := h.detailView(c, d)
-	if d.FrameOrigin != "" && !web.IsFragment(c) {
-		web.AllowFrame(c, d.FrameOrigin)
+	if d.FrameOrigin != "" {
+		// A fragment names the frame too, or the card that somebody is typing
+		// would be taken away by the page's next look.
 		v.FrameNow = true
+		if !web.IsFragment(c) {
+			web.AllowFrame(c, d.FrameOrigin)
+		}
 	}
 	if web.IsFragment(c) {
 		return web.Render(c, http.StatusOK, pages.PaymentLive(v))
