@@ -188,7 +188,7 @@ func AsError(err error) (*Error, bool) {
 }
 
 // Absence says when "the provider does not know it" may be believed
-// (ARCHITECTURE, "How money moves", 7).
+// (docs/how-money-moves.md, 7).
 type Absence struct {
 	// After the last moment at which the request can have left.
 	After time.Duration

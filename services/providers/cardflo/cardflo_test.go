@@ -143,6 +143,7 @@ func TestRequestBodies(t *testing.T) {
 		{"debit_by_token.json", "debit", func() error { _, err := a.SellByToken(t.Context(), saleRequest()); return err }},
 		{"debit_by_page.json", "debit", func() error { _, err := a.SellByPage(t.Context(), page); return err }},
 		{"refund.json", "refund", func() error {
+			s.body = strings.Replace(finished, "abcde12345abcde12345", "fghij67890fghij67890", 1)
 			_, err := a.Refund(t.Context(), providers.RefundRequest{
 				Amount: money.FromMinor(1250, money.MustCurrency("KWD")), AttemptRef: "7b6dd4b5-1b8b-4b7e-9d3f-0a8a3c1b6a02",
 				OriginalRef: "abcde12345abcde12345", Note: "returned goods",
@@ -310,7 +311,7 @@ func TestTransactionAnswers(t *testing.T) {
 			a := serve(t, c.status, c.body).adapter(t)
 			res, err := a.SellByToken(t.Context(), saleRequest())
 			c.want.check(t, res, err)
-			res, err = a.Refund(t.Context(), providers.RefundRequest{Amount: money.FromMinor(1, eur), AttemptRef: "r", OriginalRef: "u"})
+			res, err = a.Refund(t.Context(), providers.RefundRequest{Amount: money.FromMinor(1, eur), AttemptRef: "r", OriginalRef: "sale"})
 			c.want.check(t, res, err)
 		})
 	}
@@ -420,6 +421,11 @@ func TestStatusAnswers(t *testing.T) {
 		{"a word to come", 200, with("DISPUTED", ""), pending},
 		{"a word in small letters", 200, with("success", ""), pending},
 		{"no word", 200, `{"success":true}`, pending},
+		{"success without a uuid", 200, strings.Replace(with("SUCCESS", ""), `"uuid":"u",`, "", 1), garbage},
+		{"success alone", 200, `{"success":true,"transactionStatus":"SUCCESS"}`, garbage},
+		{"error without a uuid", 200, strings.Replace(with("ERROR", ""), `"uuid":"u",`, "", 1), declined(domain.ReasonDeclined)},
+		{"error alone", 200, `{"success":true,"transactionStatus":"ERROR"}`, garbage},
+		{"cancelled alone", 200, `{"success":true,"transactionStatus":"CANCELLED"}`, garbage},
 		{"another attempt", 200, strings.Replace(with("SUCCESS", ""), ref, "another", 1), garbage},
 		{"another type", 200, strings.Replace(with("SUCCESS", ""), "DEBIT", "REFUND", 1), garbage},
 		{"an amount as a number", 200, strings.Replace(with("SUCCESS", ""), `"9.99"`, `9.99`, 1), approved},
@@ -438,6 +444,28 @@ func TestStatusAnswers(t *testing.T) {
 			res, err := serve(t, c.status, c.body).adapter(t).FindStatus(t.Context(), providers.Lookup{Type: domain.Sale, AttemptRef: ref})
 			c.want.check(t, res, err)
 		})
+	}
+}
+
+func TestAnAnswerUnderAnotherUUIDThanTheOneAskedByIsNotBelieved(t *testing.T) {
+	for _, status := range []string{"SUCCESS", "ERROR", "CANCELLED", "PENDING"} {
+		s := serve(t, 200, `{"success":true,"transactionStatus":"`+status+`","uuid":"another","merchantTransactionId":"ours","transactionType":"DEBIT"}`)
+		res, err := s.adapter(t).FindStatus(t.Context(), providers.Lookup{Type: domain.Sale, AttemptRef: "ours", ProviderRef: "theirs"})
+		garbage.check(t, res, err)
+	}
+}
+
+func TestARefundUnderItsSalesUUIDIsNotBelieved(t *testing.T) {
+	s := serve(t, 200, `{"success":true,"transactionStatus":"SUCCESS","uuid":"sale"}`)
+	res, err := s.adapter(t).FindStatus(t.Context(), providers.Lookup{Type: domain.Refund, AttemptRef: "ours", OriginalRef: "sale"})
+	garbage.check(t, res, err)
+	for _, body := range []string{
+		`{"success":true,"uuid":"sale","returnType":"FINISHED"}`, `{"success":true,"uuid":"sale","returnType":"PENDING"}`,
+		`{"success":false,"uuid":"sale","returnType":"ERROR","errors":[{"errorMessage":"m","errorCode":2003}]}`,
+	} {
+		s.body = body
+		res, err = s.adapter(t).Refund(t.Context(), providers.RefundRequest{Amount: money.FromMinor(1, eur), AttemptRef: "ours", OriginalRef: "sale"})
+		garbage.check(t, res, err)
 	}
 }
 

@@ -92,13 +92,19 @@ func (a *Adapter) Refund(ctx context.Context, req providers.RefundRequest) (prov
 	if req.OriginalRef == "" {
 		return providers.Result{}, a.unsent("refund", domain.ReasonInvalidRequest, "the sale's uuid is missing")
 	}
-	return a.post(ctx, "refund", "refund", refundRequest{
+	res, err := a.post(ctx, "refund", "refund", refundRequest{
 		MerchantTransactionID: req.AttemptRef,
 		Amount:                req.Amount.Major(),
 		Currency:              req.Amount.Currency().Code(),
 		ReferenceUUID:         req.OriginalRef,
 		Description:           atMost(req.Note, 255),
 	}, "")
+	if err == nil && res.ProviderRef == req.OriginalRef {
+		return providers.Result{}, &providers.Error{
+			Provider: Name, Op: "refund", Kind: providers.KindGarbage, Text: "the answer is about the sale", Raw: res.Raw,
+		}
+	}
+	return res, err
 }
 
 // sendable refuses, before anything is sent, what the document has no form

@@ -245,6 +245,12 @@ func (a *Adapter) readStatus(resp *httpclient.Response, q providers.Lookup) (pro
 			a.redirect(&res, string(ans.RedirectURL))
 		}
 	}
+	switch {
+	case res.Outcome == providers.Approved && ans.UUID == "":
+		return providers.Result{}, a.garbage(op, resp, "", "the answer says success without a uuid")
+	case res.Outcome == providers.Declined && ans.UUID == "" && ans.MerchantTransactionID == "":
+		return providers.Result{}, a.garbage(op, resp, "", "the answer names no transaction")
+	}
 	return res, nil
 }
 
@@ -257,6 +263,10 @@ func (a *Adapter) about(resp *httpclient.Response, ans answer, q providers.Looku
 	// The document's own samples write "debit" and "DEBIT".
 	case ans.TransactionType != "" && wanted != "" && !strings.EqualFold(string(ans.TransactionType), wanted):
 		return a.garbage("status", resp, "", "the answer is about a transaction of another type")
+	case ans.UUID != "" && q.ProviderRef != "" && string(ans.UUID) != q.ProviderRef:
+		return a.garbage("status", resp, "", "the answer has another uuid than the one asked by")
+	case q.OriginalRef != "" && string(ans.UUID) == q.OriginalRef:
+		return a.garbage("status", resp, "", "the answer is about the sale")
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/counterfoil/counterfoil/services/domain"
 	"github.com/counterfoil/counterfoil/services/money"
@@ -39,10 +40,16 @@ func (a *Adapter) Refund(ctx context.Context, req providers.RefundRequest) (prov
 	if req.OriginalRef == "" {
 		return providers.Result{}, unsent("refund", domain.ReasonInvalidRequest, "the sale's guid is missing")
 	}
-	return a.post(ctx, "refund", "refund", refundRequest{
+	res, err := a.post(ctx, "refund", "refund", refundRequest{
 		OriginalGUID: req.OriginalRef, Amount: motoRefundUnit.write(req.Amount), Currency: req.Amount.Currency().Code(),
 		TransactionReference: req.AttemptRef,
 	}, req.AttemptRef, "")
+	if err == nil && strings.EqualFold(res.ProviderRef, req.OriginalRef) {
+		return providers.Result{}, &providers.Error{
+			Provider: Name, Op: "refund", Kind: providers.KindGarbage, Text: "the answer is about the sale", Raw: res.Raw,
+		}
+	}
+	return res, err
 }
 
 // maxMinor is the document's bound of an amount (README, Amounts).

@@ -319,6 +319,21 @@ func TestStatusAnswers(t *testing.T) {
 		{"processed", answer{status: 200, body: statusOf("PROCESSED")}, pending},
 		{"a word to come", answer{status: 200, body: statusOf("SETTLED")}, pending},
 		{"no word", answer{status: 200, body: statusOf("")}, garbage},
+		{"authorised alone", answer{status: 200, body: `{"finStatus":"AUTHORISED"}`}, garbage},
+		{"authorised without the provider's reference", answer{status: 200, body: strings.Replace(statusOf("AUTHORISED"), saleGUID, "", 1)}, garbage},
+		{"refunded without the provider's reference", answer{status: 200, body: strings.Replace(statusOf("REFUNDED"), saleGUID, "", 1)}, garbage},
+		{"declined alone", answer{status: 200, body: `{"finStatus":"DECLINED"}`}, garbage},
+		{"declined without the provider's reference", answer{status: 200, body: strings.Replace(statusOf("DECLINED"), saleGUID, "", 1)}, declined(domain.ReasonInsufficientFunds)},
+		{"undefined alone", answer{status: 200, body: `{"finStatus":"UNDEFINED"}`}, absent},
+		{"a sale with a reader", answer{status: 200, body: strings.Replace(statusOf("AUTHORISED"), "MOTO_SALE", "SALE", 1)}, approved},
+		{"a sale that kept the card", answer{status: 200, body: strings.Replace(statusOf("AUTHORISED"), "MOTO_SALE", "SALE_AND_TOKENIZE_CARD", 1)}, approved},
+		{"a type that says nothing", answer{status: 200, body: strings.Replace(statusOf("AUTHORISED"), "MOTO_SALE", "UNDEFINED", 1)}, approved},
+		{"no type", answer{status: 200, body: strings.Replace(statusOf("AUTHORISED"), "MOTO_SALE", "", 1)}, approved},
+		{"a refund", answer{status: 200, body: strings.Replace(statusOf("AUTHORISED"), "MOTO_SALE", "MOTO_REFUND", 1)}, garbage},
+		{"a declined refund", answer{status: 200, body: strings.Replace(statusOf("DECLINED"), "MOTO_SALE", "REFUND", 1)}, garbage},
+		{"a void", answer{status: 200, body: strings.Replace(statusOf("AUTHORISED"), "MOTO_SALE", "VOID_SALE", 1)}, garbage},
+		{"a cancellation", answer{status: 200, body: strings.Replace(statusOf("AUTHORISED"), "MOTO_SALE", "CANCEL_SALE", 1)}, garbage},
+		{"a reversal", answer{status: 200, body: strings.Replace(statusOf("AUTHORISED"), "MOTO_SALE", "MOTO_REVERSAL", 1)}, garbage},
 		{"another transaction", answer{status: 200, body: strings.Replace(statusOf("AUTHORISED"), saleRef, refundRef, 1)}, garbage},
 		{"an amount with a fraction", answer{status: 200, body: strings.Replace(statusOf("AUTHORISED"), "2000", "20.00", 1)}, garbage},
 		{"a currency that is none", answer{status: 200, body: strings.Replace(statusOf("AUTHORISED"), "EUR", "", 1)}, garbage},
@@ -340,6 +355,50 @@ func TestStatusAnswers(t *testing.T) {
 				t.Errorf("%s %v", s.requests[0].Method, s.requests[0].Header)
 			}
 		})
+	}
+}
+
+func TestARefundsQuestionIsNotAnsweredByItsSale(t *testing.T) {
+	record := func(typ, ref, guid string) string {
+		return `{"finStatus":"AUTHORISED","type":"` + typ + `","transactionReference":"` + ref + `","efttransactionID":"` + guid + `"}`
+	}
+	for _, c := range []struct {
+		name, body, known string
+		want              verdict
+	}{
+		{"the refund", record("MOTO_REFUND", refundRef, "g2"), "", approved},
+		{"the refund without our reference", record("MOTO_REFUND", "", "g2"), "g2", approved},
+		{"the sale's record", record("MOTO_SALE", "", saleGUID), "", garbage},
+		{"the sale's record under our reference", record("MOTO_SALE", refundRef, "g2"), "", garbage},
+		{"the sale's id", record("MOTO_REFUND", refundRef, strings.ToUpper(saleGUID)), "", garbage},
+		{"neither our reference nor the known id", record("MOTO_REFUND", "", "g3"), "g2", garbage},
+		{"a reversal", record("MOTO_REVERSAL", refundRef, "g2"), "", garbage},
+		{"a void", record("VOID_REFUND", refundRef, "g2"), "", garbage},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			undefined := `{"finStatus":"UNDEFINED"}`
+			q := providers.Lookup{Type: domain.Refund, AttemptRef: refundRef, ProviderRef: c.known, OriginalRef: saleGUID}
+			s := serve(t, map[string]answer{
+				"/transactions/" + refundRef + "/status":   {status: 200, body: c.body},
+				"/transactions/" + saleRef + "/status/all": {status: 200, body: "[" + c.body + "]"},
+			})
+			res, err := s.adapter(t).FindStatus(t.Context(), q)
+			c.want.check(t, res, err)
+
+			s.answers["/transactions/"+refundRef+"/status"] = answer{status: 200, body: undefined}
+			q.OriginalAttempt = saleRef
+			if res, _ = s.adapter(t).FindStatus(t.Context(), q); (res.Outcome == providers.Approved) != (c.want == approved) {
+				t.Errorf("among the sale's transactions: %+v", res)
+			}
+		})
+	}
+}
+
+func TestARefundAnsweredWithItsSalesGUIDIsUnknown(t *testing.T) {
+	for _, code := range []string{"00", "05", ""} {
+		body := strings.Replace(moto(code, "5.00"), "3f7772a0-cf88-11f0-b588-a122fae316de", saleGUID, 1)
+		res, err := serve(t, map[string]answer{"/moto/refund": {status: 200, body: body}}).adapter(t).Refund(t.Context(), refundOf(500))
+		garbage.check(t, res, err)
 	}
 }
 

@@ -166,7 +166,10 @@ func (a *Adapter) readStatus(resp *httpclient.Response, q providers.Lookup) (pro
 	if ans.TransactionReference != "" && !strings.EqualFold(string(ans.TransactionReference), q.AttemptRef) {
 		return providers.Result{}, a.garbage(op, resp, "", "the answer is about another transaction")
 	}
-	return a.record(resp, ans)
+	if ans.TransactionReference == "" && q.ProviderRef != "" && ans.ref() != "" && !strings.EqualFold(string(ans.ref()), q.ProviderRef) {
+		return providers.Result{}, a.garbage(op, resp, "", "the answer has neither our reference nor the known one of the provider")
+	}
+	return a.record(resp, ans, q)
 }
 
 // readLinked looks for a refund among the transactions of its sale (seed 004,
@@ -192,7 +195,7 @@ func (a *Adapter) readLinked(resp *httpclient.Response, q providers.Lookup, abse
 		}
 		if strings.EqualFold(string(ans.TransactionReference), q.AttemptRef) ||
 			(q.ProviderRef != "" && string(ans.ref()) == q.ProviderRef) {
-			return a.record(resp, ans)
+			return a.record(resp, ans, q)
 		}
 		if !strings.Contains(string(ans.Type), "REFUND") || strings.HasPrefix(string(ans.Type), "VOID") {
 			continue
@@ -218,7 +221,27 @@ func (s statusAnswer) ref() text {
 	return s.TransactionID
 }
 
-func (a *Adapter) record(resp *httpclient.Response, ans statusAnswer) (providers.Result, error) {
+// ofType says that a record's type does not contradict what was asked for:
+// SALE, MOTO_SALE and SALE_AND_TOKENIZE_CARD are sales, REFUND and MOTO_REFUND
+// refunds, and what undoes one is neither. No type and UNDEFINED say nothing.
+func ofType(word string, t domain.TransactionType) bool {
+	wanted := map[domain.TransactionType]string{domain.Sale: "SALE", domain.Refund: "REFUND"}[t]
+	if word == "" || word == "UNDEFINED" || wanted == "" {
+		return true
+	}
+	undoes := strings.HasPrefix(word, "VOID") || strings.HasPrefix(word, "CANCEL")
+	return strings.Contains(word, wanted) && !undoes
+}
+
+// record translates a record of the status service, unless it is about
+// something else than was asked, or is final about nothing that it names.
+func (a *Adapter) record(resp *httpclient.Response, ans statusAnswer, q providers.Lookup) (providers.Result, error) {
+	if !ofType(string(ans.Type), q.Type) {
+		return providers.Result{}, a.garbage("status", resp, "", "the answer is about a transaction of another type")
+	}
+	if q.OriginalRef != "" && strings.EqualFold(string(ans.ref()), q.OriginalRef) {
+		return providers.Result{}, a.garbage("status", resp, "", "the answer is about the sale")
+	}
 	res := providers.Result{
 		ProviderRef: string(ans.ref()),
 		Code:        a.http.Words(string(ans.FinStatus)),
@@ -247,6 +270,12 @@ func (a *Adapter) record(resp *httpclient.Response, ans statusAnswer) (providers
 		return res, nil
 	case "PARTIAL_APPROVAL":
 		res.Text = strings.TrimSpace(res.Text + " approved for another amount; a person must look")
+	}
+	switch {
+	case res.Outcome == providers.Approved && res.ProviderRef == "":
+		return providers.Result{}, a.garbage("status", resp, "", "the answer approves without the provider's reference")
+	case res.Outcome == providers.Declined && res.ProviderRef == "" && ans.TransactionReference == "":
+		return providers.Result{}, a.garbage("status", resp, "", "the answer names no transaction")
 	}
 	if ans.TotalAmount != "" {
 		amount, err := readAmount(statusUnit, ans.TotalAmount, ans.Currency)

@@ -603,6 +603,29 @@ func (s Subject) status(t *testing.T) {
 		_, err := h.finder().FindStatus(t.Context(), providers.Lookup{Type: domain.Sale, AttemptRef: req.AttemptRef})
 		wantFault(t, err, false, providers.KindGarbage)
 	})
+	t.Run("an approval without the provider's reference is not believed", func(t *testing.T) {
+		h := s.start(t)
+		req, res := h.sold(1250)
+		h.setRewrite(func(b []byte) []byte { return bytes.ReplaceAll(b, []byte(`"`+res.ProviderRef+`"`), []byte(`""`)) })
+		_, err := h.finder().FindStatus(t.Context(), providers.Lookup{Type: domain.Sale, AttemptRef: req.AttemptRef})
+		wantFault(t, err, false, providers.KindGarbage)
+	})
+	t.Run("a record of the other type, or of the sale, is not the refund", func(t *testing.T) {
+		h := s.start(t)
+		sale, sold := h.sold(1250)
+		refund := providers.RefundRequest{Amount: h.amount(400), AttemptRef: uuid.NewString(), OriginalRef: sold.ProviderRef}
+		back, err := h.refunder().Refund(t.Context(), refund)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = h.finder().FindStatus(t.Context(), providers.Lookup{Type: domain.Sale, AttemptRef: refund.AttemptRef})
+		wantFault(t, err, false, providers.KindGarbage)
+		_, err = h.finder().FindStatus(t.Context(), providers.Lookup{Type: domain.Refund, AttemptRef: sale.AttemptRef})
+		wantFault(t, err, false, providers.KindGarbage)
+		h.setRewrite(func(b []byte) []byte { return bytes.ReplaceAll(b, []byte(back.ProviderRef), []byte(sold.ProviderRef)) })
+		_, err = h.finder().FindStatus(t.Context(), providers.Lookup{Type: domain.Refund, AttemptRef: refund.AttemptRef, OriginalRef: sold.ProviderRef})
+		wantFault(t, err, false, providers.KindGarbage)
+	})
 	t.Run("an amount that cannot be read is not believed", func(t *testing.T) {
 		h := s.start(t)
 		req, _ := h.sold(1250)
@@ -760,6 +783,25 @@ func (s Subject) faults(t *testing.T) {
 				}
 			})
 		}
+	}
+	for _, o := range ops {
+		t.Run("approved without the provider's reference, "+o.name, func(t *testing.T) {
+			h := s.start(t)
+			q, call := o.prepare(h)
+			h.setRewrite(func(b []byte) []byte {
+				for _, c := range h.emulator.State().Charges {
+					b = bytes.ReplaceAll(b, []byte(`"`+c.ID+`"`), []byte(`""`))
+				}
+				return b
+			})
+			_, err := call(t.Context())
+			wantFault(t, err, false, providers.KindGarbage)
+			h.setRewrite(nil)
+			if found := h.find(q); found.Outcome != providers.Approved {
+				t.Errorf("status: %+v", found)
+			}
+			h.wantCharges(q.AttemptRef, 1)
+		})
 	}
 	for _, kind := range []string{kit.FaultDelay, kit.FaultDelayReply} {
 		for _, o := range ops {
