@@ -105,7 +105,7 @@ func (sh *shop) refundForm(b *browser, payment string, edit url.Values) url.Valu
 	return out
 }
 
-// paymentRoutes are who may call the payment pages (SECURITY 21).
+// paymentRoutes are who may call the payment pages.
 var paymentRoutes = map[string]access{
 	"GET /":                      {roles: everybody},
 	"GET /payments":              {roles: everybody},

@@ -52,10 +52,23 @@ func (c *demoCmd) Run(ctx context.Context) error {
 		return fmt.Errorf("demo: %w", err)
 	}
 	dbURL := c.DatabaseURL
-	if dbURL == "" {
+	if dbURL != "" {
+		// Before a single table is made: a database that somebody else uses, or is
+		// about to use, is left as it is.
+		state, err := store.DemoStateBefore(ctx, dbURL)
+		if err != nil {
+			return err
+		}
+		if state == store.DemoForeign {
+			return errors.New("the database that DATABASE_URL names is not empty and was not made by the demo: unset DATABASE_URL, or name an empty one")
+		}
+	} else {
 		server, err := embeddedpg.Start(ctx, embeddedpg.Config{DataDir: filepath.Join(data, "postgres"), BinDir: c.PGBin, Fast: true})
 		if err != nil {
 			return err
+		}
+		if dir := server.DataDir(); !strings.HasPrefix(dir, data) {
+			fmt.Printf("the database's files are in %s: its own account cannot enter %s\n", filepath.Dir(dir), data)
 		}
 		defer func() {
 			stop, cancel := context.WithTimeout(context.Background(), 20*time.Second)

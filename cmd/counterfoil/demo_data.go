@@ -101,8 +101,8 @@ func settingsAt(settings map[string]string, sandbox string) map[string]string {
 	return out
 }
 
-// seedDemo makes the sample merchants. The mark comes first, so that a start
-// that was cut short is still the demo's own database.
+// seedDemo makes the sample merchants. Merchant and mark are written together,
+// so that a start that was cut short is still the demo's own database.
 func seedDemo(ctx context.Context, h *house, sandbox string, now time.Time) error {
 	now = now.UTC().Truncate(time.Second)
 	for i, dm := range demoMerchants {
@@ -111,10 +111,13 @@ func seedDemo(ctx context.Context, h *house, sandbox string, now time.Time) erro
 			return err
 		}
 		m := domain.Merchant{ID: domain.NewMerchantID(), Name: dm.name, Place: dm.place, Address: dm.address, TimeZone: dm.zone, Mode: domain.Test, Currencies: cur, CreatedAt: now.AddDate(-1, 0, 0)}
-		if err := h.store.InsertMerchant(ctx, m); err != nil {
-			return err
-		}
-		if err := h.store.MarkDemo(ctx, m.ID); err != nil {
+		err = h.store.InTenant(ctx, m.ID, func(tx *store.Tx) error {
+			if err := tx.InsertMerchant(ctx, m); err != nil {
+				return err
+			}
+			return tx.MarkDemo(ctx)
+		})
+		if err != nil {
 			return err
 		}
 		staff := map[domain.UserID]string{}

@@ -12,10 +12,12 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	_ "time/tzdata" // a merchant's days must not depend on what the machine has installed
 
 	"github.com/alecthomas/kong"
 
 	"github.com/counterfoil/counterfoil/services/domain"
+	"github.com/counterfoil/counterfoil/services/store"
 )
 
 // version is set by the linker for releases.
@@ -42,6 +44,11 @@ func (f databaseFlags) check() error {
 	if f.DatabaseURL == "" {
 		return errors.New("DATABASE_URL is missing: name the Postgres database to work on")
 	}
+	for _, dsn := range []string{f.DatabaseURL, f.direct()} {
+		if err := store.CheckTransport(dsn); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -61,7 +68,7 @@ var known = []string{
 	"COUNTERFOIL_LOG", "COUNTERFOIL_PG_BIN", "COUNTERFOIL_PUBLIC_URL", "COUNTERFOIL_SANDBOX_ADDR", "COUNTERFOIL_TRUSTED_PROXIES",
 }
 
-// reserved are names that CONTRACT gives to parts that this release does not
+// reserved are the names of parts that this release does not
 // have yet: they are accepted and have no effect.
 var reserved = []string{"COUNTERFOIL_MAIL_FROM", "COUNTERFOIL_METRICS_ADDR", "COUNTERFOIL_SMTP_URL"}
 
@@ -90,6 +97,8 @@ func main() {
 	var c cli
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	// The first signal asks to end, a second one ends at once.
+	context.AfterFunc(ctx, stop)
 	k, err := kong.New(&c, kong.Name("counterfoil"), kong.Description("The back office for merchants who take card payments."),
 		kong.Vars{"version": version}, kong.UsageOnError(), kong.BindTo(ctx, (*context.Context)(nil)))
 	if err != nil {

@@ -274,7 +274,7 @@ func (h *house) serve(ctx context.Context, s serving) error {
 		h.log.Warn("some requests did not end in time", "error", err)
 	}
 	if runner != nil {
-		if err := h.stopJobs(runner); err != nil {
+		if err := runner.Stop(stopCtx); err != nil {
 			h.log.Warn("some jobs did not end in time", "error", err)
 		}
 	}

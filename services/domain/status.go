@@ -5,7 +5,7 @@ import "slices"
 // TransactionType says what a transaction does to its payment's money.
 type TransactionType string
 
-// The transaction types of ARCHITECTURE's vocabulary that this release makes.
+// The transaction types that this release makes.
 const (
 	Sale   TransactionType = "sale"
 	Refund TransactionType = "refund"
@@ -46,7 +46,7 @@ const (
 )
 
 // transitions is the whole table of what may become what. A late approval wins
-// over an earlier no (ARCHITECTURE, "How money moves", 7), and nothing leaves
+// over an earlier no (docs/how-money-moves.md, 7), and nothing leaves
 // Approved.
 var transitions = map[TransactionStatus][]TransactionStatus{
 	TxPending:     {TxProcessing, TxUnknown, TxApproved, TxDeclined, TxFailed, TxNeedsPerson},
@@ -115,7 +115,7 @@ func ParsePaymentStatus(s string) (PaymentStatus, bool) {
 	return p, slices.Contains(PaymentStatuses, p)
 }
 
-// Label is the status in the words of DESIGN section 6, "Not charged" added
+// Label is the status in the one vocabulary of all pages, "Not charged" added
 // (ADR: a request that certainly did not happen is not a decline).
 func (s PaymentStatus) Label() string {
 	switch s {

@@ -37,7 +37,8 @@ type Config struct {
 	DataDir string
 	// BinDir holds initdb and postgres. When empty, $COUNTERFOIL_PG_BIN counts, then the usual places; see FindBinaries.
 	BinDir string
-	// Fast turns off fsync and its kin. A killed process loses nothing by it; a machine that loses power may lose all.
+	// Fast turns off fsync and full-page writes. A killed process, the server's own included, loses nothing by it: every
+	// acknowledged commit has been handed to the kernel. A machine that loses power may lose all.
 	Fast bool
 	// Settings are further server settings (name to value), for example max_connections.
 	Settings map[string]string
@@ -200,7 +201,6 @@ func (s *Server) runOnce(ctx context.Context, cfg Config, who account) (exited b
 	}
 	if cfg.Fast {
 		settings["fsync"] = "off"
-		settings["synchronous_commit"] = "off"
 		settings["full_page_writes"] = "off"
 	}
 	for name, value := range cfg.Settings {

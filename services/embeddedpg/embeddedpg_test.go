@@ -201,7 +201,8 @@ func TestFsyncIsOffOnlyWhenAskedFor(t *testing.T) {
 		s := mustStart(t, Config{DataDir: filepath.Join(reachableDir(t), "data"), Fast: fast, Settings: map[string]string{"max_connections": "37"}})
 		want := map[string]string{"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on", "max_connections": "37"}
 		if fast {
-			want["fsync"], want["synchronous_commit"], want["full_page_writes"] = "off", "off", "off"
+			// A commit that was acknowledged has left the server's own memory.
+			want["fsync"], want["full_page_writes"] = "off", "off"
 		}
 		db := open(t, s)
 		for name, value := range want {
@@ -291,6 +292,31 @@ func TestAKilledServerAndOwnerLoseNothing(t *testing.T) {
 	}
 	if got := servers(t, data); len(got) != 1 {
 		t.Errorf("living servers: %v", got)
+	}
+}
+
+func TestAKilledFastServerKeepsEveryAcknowledgedCommit(t *testing.T) {
+	dir := filepath.Join(reachableDir(t), "data")
+	s, err := Start(testContext(t), Config{DataDir: dir, Fast: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	db := open(t, s)
+	if _, err := db.Exec(`create table kept (n int)`); err != nil {
+		t.Fatal(err)
+	}
+	for n := range 200 {
+		if _, err := db.Exec(`insert into kept values ($1)`, n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := syscall.Kill(-s.PID(), syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	<-s.Done()
+	_ = s.Stop(testContext(t)) // frees the folder
+	if got := rows(t, open(t, mustStart(t, Config{DataDir: dir, Fast: true}))); got != 200 {
+		t.Errorf("%d rows are left of 200 that were acknowledged", got)
 	}
 }
 

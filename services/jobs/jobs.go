@@ -27,6 +27,7 @@ const jobTimeout = time.Minute
 // sweepEvery and overdue say how soon a lost resolve job is put back. The
 // longest planned pause between two questions is 15 minutes.
 const (
+	sweepQueue = "sweep"
 	sweepEvery = time.Minute
 	overdue    = 5 * time.Minute
 )
@@ -55,7 +56,9 @@ func New(st *store.Store, resolver Resolver, log *slog.Logger, poll time.Duratio
 		Queues:  map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 4}},
 		Workers: workers,
 		PeriodicJobs: []*river.PeriodicJob{river.NewPeriodicJob(river.PeriodicInterval(sweepEvery),
-			func() (river.JobArgs, *river.InsertOpts) { return args.SweepOpen{}, &river.InsertOpts{MaxAttempts: 1} }, &river.PeriodicJobOpts{RunOnStart: true})},
+			func() (river.JobArgs, *river.InsertOpts) {
+				return args.SweepOpen{}, &river.InsertOpts{MaxAttempts: 1, Queue: sweepQueue}
+			}, &river.PeriodicJobOpts{RunOnStart: true})},
 		PollOnly:             true,
 		FetchCooldown:        min(poll, 100*time.Millisecond),
 		FetchPollInterval:    poll,

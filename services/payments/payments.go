@@ -1,6 +1,6 @@
 // Package payments is the use case that takes a payment and follows it through
 // its life: sale, refund, and the resolution of unknown outcomes. It holds the
-// rules of ARCHITECTURE, "How money moves": a pending row first, the provider
+// rules of docs/how-money-moves.md: a pending row first, the provider
 // called outside any database transaction, a conditional settlement, and
 // "unknown" on every doubt. It imports store, providers, secrets, jobs/args,
 // domain and money, and failpoint, by which tests kill it between two steps.
@@ -39,6 +39,8 @@ const (
 	// sendMargin covers what lies between the deadline of a call and the last
 	// byte that a kernel may still have sent.
 	sendMargin = 5 * time.Second
+	// checkEvery is the least time between two questions by hand.
+	checkEvery = 2 * time.Second
 	// settleTimeout bounds one try to write the provider's answer down.
 	settleTimeout = 10 * time.Second
 )

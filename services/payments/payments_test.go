@@ -278,7 +278,6 @@ func TestADeclineIsAResultWithPlainWords(t *testing.T) {
 	}
 }
 
-// TestTwentyParallelPostsOfOneFormMakeOneSale is issue 2, line 9.
 func TestTwentyParallelPostsOfOneFormMakeOneSale(t *testing.T) {
 	h := newHouse(t)
 	in := h.cardSale(4200)
@@ -366,7 +365,7 @@ func TestAReplyLostAfterChargingIsUnknownUntilTheProviderTells(t *testing.T) {
 }
 
 // TestUnknownEndsInNotChargedOnlyByTheProvidersWordAfterItsWindow is
-// ARCHITECTURE, "How money moves", 7, with each provider's own numbers.
+// docs/how-money-moves.md, 7, with each provider's own numbers.
 func TestUnknownEndsInNotChargedOnlyByTheProvidersWordAfterItsWindow(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
@@ -444,6 +443,7 @@ func TestAfterADayAPersonTakesOver(t *testing.T) {
 		t.Fatalf("%s, again %s; want needs_person and no more questions", r.Status, r.Again)
 	}
 	// A person may still ask, and the provider's late word wins.
+	h.clock.advance(time.Minute)
 	if err := h.svc.Check(t.Context(), h.actor, taken.PaymentID); err != nil {
 		t.Fatal(err)
 	}
@@ -522,8 +522,7 @@ func TestARefundWithoutAnOutcomeHoldsItsAmount(t *testing.T) {
 	}
 }
 
-// TestFiftyRefundsAtOnceNeverPassWhatWasTaken is SECURITY F5: different forms,
-// one payment.
+// TestFiftyRefundsAtOnceNeverPassWhatWasTaken: different forms, one payment.
 func TestFiftyRefundsAtOnceNeverPassWhatWasTaken(t *testing.T) {
 	h := newHouse(t)
 	id := h.take(h.cardSale(1000)).PaymentID

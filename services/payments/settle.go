@@ -384,7 +384,9 @@ func (s *Service) Check(ctx context.Context, actor domain.Actor, id domain.Payme
 		}
 		txs, err := tx.Transactions(ctx, id)
 		for _, x := range txs {
-			if x.Status.Open() {
+			// A second press right after the first would learn nothing new, and two
+			// answers "not known" are only worth two when time lies between them.
+			if x.Status.Open() && s.now().Sub(x.LastAskedAt) >= checkEvery {
 				open = append(open, x.ID)
 			}
 		}

@@ -218,9 +218,41 @@ func (s *Store) DemoState(ctx context.Context) (DemoState, error) {
 	return DemoEmpty, nil
 }
 
-// MarkDemo marks a merchant as the demo's.
-func (s *Store) MarkDemo(ctx context.Context, m domain.MerchantID) error {
-	_, err := s.db.ExecContext(ctx, `insert into directory (kind, key_hash, merchant_id) values ($1, sha256($2::text::bytea), $2::uuid) on conflict do nothing`, demoKind, m.String())
+// DemoStateBefore tells whose database this is before anything is migrated: a
+// database with tables that the demo did not make is somebody's, even while it
+// has no merchant yet.
+func DemoStateBefore(ctx context.Context, ownerURL string) (DemoState, error) {
+	db, err := openPool(ownerURL, 1)
+	if err != nil {
+		return "", err
+	}
+	defer db.Close()
+	var tables int
+	var ours bool
+	err = db.QueryRowContext(ctx, `select (select count(*) from pg_class c join pg_namespace n on n.oid = c.relnamespace
+			where c.relkind in ('r', 'p') and n.nspname not in ('pg_catalog', 'information_schema') and n.nspname not like 'pg_toast%'),
+		to_regclass('public.directory') is not null`).Scan(&tables, &ours)
+	if err != nil {
+		return "", dbError("demo state", err)
+	}
+	if tables == 0 {
+		return DemoEmpty, nil
+	}
+	marked := false
+	if ours {
+		if err := db.QueryRowContext(ctx, `select exists (select 1 from directory where kind = $1)`, demoKind).Scan(&marked); err != nil {
+			return "", dbError("demo state", err)
+		}
+	}
+	if marked {
+		return DemoMade, nil
+	}
+	return DemoForeign, nil
+}
+
+// MarkDemo marks the merchant of this unit of work as the demo's.
+func (t *Tx) MarkDemo(ctx context.Context) error {
+	_, err := t.q.ExecContext(ctx, `insert into directory (kind, key_hash, merchant_id) values ($1, sha256($2::text::bytea), $2::uuid) on conflict do nothing`, demoKind, t.m.String())
 	return dbError("mark demo", err)
 }
 

@@ -322,11 +322,17 @@ type Message struct {
 	Body          string
 }
 
-// AddMessage keeps a provider's answer beside the transaction.
+// messageLimit bounds what is kept of one answer, in bytes.
+const messageLimit = 16 << 10
+
+// AddMessage keeps a provider's answer beside the transaction, cut at 16 KiB.
 func (t *Tx) AddMessage(ctx context.Context, msg Message) error {
 	id, err := uuid.NewV7()
 	if err != nil {
 		return fmt.Errorf("store: message id: %w", err)
+	}
+	if len(msg.Body) > messageLimit {
+		msg.Body = msg.Body[:messageLimit] + "… (cut)"
 	}
 	_, err = t.q.ExecContext(ctx, `insert into provider_messages (merchant_id, id, transaction_id, at, op, outcome, body) values ($1, $2, $3, $4, $5, $6, $7)`,
 		t.m, id, msg.TransactionID, msg.At, msg.Op, msg.Outcome, strings.ToValidUTF8(strings.ReplaceAll(msg.Body, "\x00", ""), "\uFFFD"))

@@ -248,8 +248,8 @@ func TestAnotherMerchantsRowCannotBeWrittenOrRead(t *testing.T) {
 	}
 }
 
-// TestTwoHundredReadersOverFourConnectionsNeverSeeTheOthersRows is issue 2,
-// line 4: the setting of one unit of work must never be seen by the next user
+// TestTwoHundredReadersOverFourConnectionsNeverSeeTheOthersRows:
+// the setting of one unit of work must never be seen by the next user
 // of its connection.
 func TestTwoHundredReadersOverFourConnectionsNeverSeeTheOthersRows(t *testing.T) {
 	const readers, reads = 200, 50 // 10,000 in all
@@ -334,4 +334,49 @@ func must(t testing.TB, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+func TestADatabaseOverANetworkNeedsVerifiedTLS(t *testing.T) {
+	for dsn, ok := range map[string]bool{
+		"postgres://u:p@localhost/x":                              true,
+		"postgres://u:p@127.0.0.1:5432/x?sslmode=disable":         true,
+		"postgres://u@/x?host=/run/postgresql":                    true,
+		"host=/tmp/sock dbname=x":                                 true,
+		"postgres://u:p@db.example.com/x?sslmode=verify-full":     true,
+		"postgres://u:p@db.example.com/x":                         false,
+		"postgres://u:p@db.example.com/x?sslmode=require":         false,
+		"postgres://u:p@10.0.0.7/x?sslmode=disable":               false,
+		"postgres://u:p@localhost,db.example.com/x?sslmode=allow": false,
+		"host=db.example.com dbname=x sslmode=prefer":             false,
+	} {
+		err := store.CheckTransport(dsn)
+		if (err == nil) != ok {
+			t.Errorf("%s: %v, want accepted %v", dsn, err, ok)
+		}
+		if err != nil && strings.Contains(err.Error(), "u:p") {
+			t.Errorf("the refusal repeats the password: %v", err)
+		}
+	}
+}
+
+func TestTheDemoLeavesADatabaseThatIsNotItsOwnAsItIs(t *testing.T) {
+	db := storetest.NewEmpty(t)
+	state := func(want store.DemoState, when string) {
+		t.Helper()
+		if got, err := store.DemoStateBefore(t.Context(), db.OwnerURL); err != nil || got != want {
+			t.Errorf("%s: %q (%v), want %q", when, got, err, want)
+		}
+	}
+	state(store.DemoEmpty, "empty")
+	o := owner(t, db)
+	must(t, func() error { _, err := o.Exec(`create schema other; create table other.things (n int)`); return err }())
+	state(store.DemoForeign, "with another application's table")
+	must(t, func() error { _, err := o.Exec(`drop schema other cascade`); return err }())
+	must(t, store.Migrate(t.Context(), db.OwnerURL))
+	state(store.DemoForeign, "migrated for a real server, without a merchant yet")
+	s := open(t, db, 2)
+	sh := newShop(t, s, db, "alpha")
+	state(store.DemoForeign, "with a real merchant")
+	must(t, s.InTenant(t.Context(), sh.id, func(tx *store.Tx) error { return tx.MarkDemo(t.Context()) }))
+	state(store.DemoMade, "with the demo's mark")
 }

@@ -96,7 +96,7 @@ func (s *Store) InTenant(ctx context.Context, m domain.MerchantID, f func(*Tx) e
 
 // ReadTenant runs f in one read-only transaction with the merchant set. BEGIN
 // and the setting travel in one round trip, the merchant formatted from a typed
-// UUID (the one exception that ARCHITECTURE, "Tenancy", allows).
+// UUID (the one exception of docs/adr/0005).
 func (s *Store) ReadTenant(ctx context.Context, m domain.MerchantID, f func(*Tx) error) error {
 	return s.readOn(ctx, s.db, m, f)
 }
