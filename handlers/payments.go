@@ -353,15 +353,24 @@ func (h *Payments) refund(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	in := payments.RefundInput{Key: form.Key(), PaymentID: d.Payment.ID, Amount: d.Payment.Refundable(), Reason: form.Get("reason"), Note: form.Get("note")}
-	if form.Get("kind") == pages.RefundPart {
+	in := payments.RefundInput{Key: form.Key(), PaymentID: d.Payment.ID, Reason: form.Get("reason"), Note: form.Get("note")}
+	again := func(field, sentence string) error {
+		return h.refundPage(c, http.StatusUnprocessableEntity, form, form.Key(), map[string]string{field: sentence}, "")
+	}
+	// Only a form that says how much refunds anything.
+	switch form.Get("kind") {
+	case pages.RefundPart:
 		if in.Amount, err = parseAmount(form.Get("amount"), d.Payment.Amount.Currency(), web.Merchant(c)); err != nil {
-			return h.refundPage(c, http.StatusUnprocessableEntity, form, form.Key(), map[string]string{"amount": domain.MessageOf(err)}, "")
+			return again("amount", domain.MessageOf(err))
 		}
-	} else if shown, err := money.ParseMajor(form.Get("full_amount"), d.Payment.Amount.Currency()); err == nil {
+	case pages.RefundFull:
 		// "All of it" is the sum that the page showed: when less is left by now,
 		// the person decides again.
-		in.Amount = shown
+		if in.Amount, err = money.ParseMajor(form.Get("full_amount"), d.Payment.Amount.Currency()); err != nil {
+			return again("kind", "Choose again how much to refund: the form did not say what “all of it” is.")
+		}
+	default:
+		return again("kind", "Choose how much to refund.")
 	}
 	done, err := h.Service.Refund(c.Request().Context(), web.Actor(c), in)
 	switch domain.CodeOf(err) {
