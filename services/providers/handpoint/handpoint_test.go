@@ -232,6 +232,14 @@ func TestMotoAnswers(t *testing.T) {
 		{"a code in the details alone", answer{status: 400, body: loopback(400, `,"details":{"errorCode":"3209","httpStatus":400}`)}, refused(domain.ReasonRefundTooLarge)},
 		{"a message that is an object", answer{status: 400, body: `{"error":{"statusCode":400,"name":"BadRequestError","message":{"error":1001,"message":"busy"}}}`}, refused(domain.ReasonInvalidRequest)},
 		{"400 with a code to come", answer{status: 400, body: loopback(400, `,"code":"9999"`)}, refused(domain.ReasonInvalidRequest)},
+		{"400 that wraps an unlisted code", answer{status: 400, body: loopback(400, `,"code":"9999","details":{"errorCode":"9999","httpStatus":400}`)}, verdict{kind: providers.KindRefused}},
+		{"400 that wraps an unlisted number", answer{status: 400, body: loopback(400, `,"details":{"errorCode":9999}`)}, verdict{kind: providers.KindRefused}},
+		{"400 that wraps an unlisted code under a listed one", answer{status: 400, body: loopback(400, `,"code":"3107","details":{"errorCode":"9999"}`)}, verdict{kind: providers.KindRefused}},
+		{"400 that wraps a listed code under an unlisted one", answer{status: 400, body: loopback(400, `,"code":"9999","details":{"errorCode":"3107"}`)}, refused(domain.ReasonSecurityCode)},
+		{"400 that wraps an unlisted code and a failure", answer{status: 400, body: loopback(400, `,"details":{"errorCode":"9999","httpStatus":504}`)}, unknown},
+		{"400 with details that hold no code", answer{status: 400, body: loopback(400, `,"details":{"httpStatus":400}`)}, refused(domain.ReasonInvalidRequest)},
+		{"404 that wraps an unlisted code", answer{status: 404, body: loopback(404, `,"details":{"errorCode":"9999"}`)}, verdict{kind: providers.KindRefused}},
+		{"422 with an unlisted code", answer{status: 422, body: loopback(422, `,"code":"VALIDATION_FAILED","details":{"errorCode":"9999"}`)}, refused(domain.ReasonInvalidRequest)},
 		{"400 that wraps a gateway's failure", answer{status: 400, body: loopback(400, `,"code":"9999","details":{"httpStatus":500}`)}, unknown},
 		{"400 that wraps a time-out", answer{status: 400, body: loopback(400, `,"details":{"httpStatus":"408"}`)}, unknown},
 		{"400 of something else", answer{status: 400, contentType: "text/html", body: "<h1>Bad request</h1>"}, garbage},
@@ -259,6 +267,29 @@ func TestMotoAnswers(t *testing.T) {
 			c.want.check(t, res, err)
 			res, err = a.Refund(t.Context(), refundOf(2000))
 			c.want.check(t, res, err)
+		})
+	}
+}
+
+func TestARefusalsCodeIsScrubbedWhereverItStands(t *testing.T) {
+	const planted = `\u0000\u001b[31m 4111111111111111 MeRcHaNt-ApIkEy 665630867`
+	for name, body := range map[string]string{
+		"code":    `{"error":{"statusCode":400,"message":"words","code":"` + planted + `"}}`,
+		"details": `{"error":{"statusCode":400,"message":"words","details":{"errorCode":"` + planted + `"}}}`,
+		"message": `{"error":{"statusCode":400,"message":{"error":"` + planted + `","message":"words"}}}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := serve(t, map[string]answer{"/moto/sale": {status: 400, body: body}}).adapter(t)
+			_, err := a.SellByToken(t.Context(), saleOf(2000))
+			e, ok := providers.AsError(err)
+			if !ok || e.Code == "" || e.Code == "400" {
+				t.Fatalf("%v", err)
+			}
+			for _, secret := range []string{"4111111111111111", "MeRcHaNt-ApIkEy", "665630867", "\x00", "\x1b"} {
+				if strings.Contains(e.Code+e.Text+e.Error()+string(e.Raw), secret) {
+					t.Errorf("%q was given away in %q, %q", secret, e.Code, e.Raw)
+				}
+			}
 		})
 	}
 }

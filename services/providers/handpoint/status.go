@@ -130,12 +130,14 @@ func (a *Adapter) readFault(op string, resp *httpclient.Response, secret string)
 		return a.garbage(op, resp, secret, "the answer is not the document's JSON")
 	}
 	e := &providers.Error{
-		Provider: Name, Op: op, Kind: providers.KindRefused, Code: a.http.Words(string(ans.Error.Code), secret),
+		Provider: Name, Op: op, Kind: providers.KindRefused,
 		Text: a.http.Words(ans.Error.Message.Text, secret), Raw: a.http.Scrub(resp.Body, secret),
 	}
-	for _, code := range []string{string(ans.Error.Details.ErrorCode), ans.Error.Message.Code, strconv.Itoa(resp.Status)} {
+	// The gateway's own code comes first: it is the one that the verdict turns on.
+	gateway := string(ans.Error.Details.ErrorCode)
+	for _, code := range []string{gateway, string(ans.Error.Code), ans.Error.Message.Code, strconv.Itoa(resp.Status)} {
 		if e.Code == "" {
-			e.Code = code
+			e.Code = a.http.Words(code, secret)
 		}
 	}
 	inner, _ := strconv.Atoi(string(ans.Error.Details.HTTPStatus))
@@ -146,6 +148,9 @@ func (a *Adapter) readFault(op string, resp *httpclient.Response, secret string)
 	case inner >= 500 || inner == http.StatusRequestTimeout:
 		// A 400 of the cloud may wrap a failure of the gateway behind it.
 		e.Kind = providers.KindServer
+	case gateway != "" && !known && resp.Status != http.StatusUnprocessableEntity:
+		// The gateway was reached and says something that is not listed: only a
+		// listed code is a no.
 	case resp.Status == http.StatusBadRequest, resp.Status == http.StatusNotFound, resp.Status == http.StatusMethodNotAllowed,
 		resp.Status == http.StatusUnsupportedMediaType, resp.Status == http.StatusUnprocessableEntity:
 		e.NotDone, e.Reason = true, domain.ReasonInvalidRequest
