@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/playwright-community/playwright-go"
@@ -254,7 +255,7 @@ func TestUnknownOutcomeForbidsTheRepeatAndResolvesByItself(t *testing.T) {
 		v.has(v.page.Locator("main").GetByRole("link", playwright.LocatorGetByRoleOptions{Name: repeat}), 0)
 	}
 	v.has(v.roleLike("button", "(?i)retry|again"), 0)
-	v.look("outcome unknown")
+	v.everyWidth("outcome unknown")
 
 	other := visit(t, shop, options{as: duneOwner})
 	other.goTo("/")
@@ -440,4 +441,28 @@ func TestSessionThatEndsInTheMiddleOfAFormChargesNothingAndComesBack(t *testing.
 	v.sees("Timeline")
 	v.has(v.role("link", "Refund…"), 0)
 	v.look("payment as a cashier")
+}
+
+func TestCardFrameStaysWhileThePageAsksForNews(t *testing.T) {
+	t.Parallel()
+	v := visit(t, shop, options{as: owner})
+	v.takeForm("Card by phone")
+	v.fill(v.amount(), "42.33")
+	v.fill(v.order(), "PAGE-3")
+	v.choose("Provider’s own page")
+	v.click(v.charge())
+	v.at(paymentPage)
+	must(t, v.box().GetByLabel("Card number").Fill("4111 1111"))
+	var polls atomic.Int32
+	v.page.OnRequestFinished(func(r playwright.Request) {
+		if r.Headers()["x-background"] == "1" {
+			polls.Add(1)
+		}
+	})
+	eventually(t, "the page asks twice", func() bool { return polls.Load() > 1 })
+	must(t, expect.Locator(v.box().GetByLabel("Card number")).ToHaveValue("4111 1111"))
+	v.typeCard(v.box(), "4111 1111 1111 1111")
+	must(t, v.box().GetByRole("button", playwright.FrameLocatorGetByRoleOptions{Name: regexp.MustCompile("^Pay ")}).Click())
+	v.sees("Sale approved")
+	onlyOnce(t, "cardflo", "sale", 4233)
 }
