@@ -225,6 +225,13 @@ func (h *house) survive(t *testing.T, op operation, c crash) {
 		t.Fatalf("the form led to %q, then to %q", led+payment, again)
 	}
 	if c.armed == "" {
+		// The request may still arrive, so "not known" is no verdict yet.
+		until(t, "the resolver has asked", 100*time.Millisecond, func() bool {
+			h.hurry(t)
+			asked := 0
+			must(t, h.owner.QueryRow(`select t.asked from idempotency_keys k join transactions t on t.id = k.transaction_id where k.key = $1`, f.fields.Get("_key")).Scan(&asked))
+			return asked > 0
+		})
 		must(t, op.control(h).Release(t.Context()))
 	}
 	if op.refund {
