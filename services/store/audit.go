@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"time"
@@ -26,21 +27,24 @@ type AuditRow struct {
 
 // VerifyAudit walks the merchant's chain and names the first row that was
 // edited, removed or put in another order; nil when it is whole. That the tail
-// was cut is seen against the head, which the application cannot write.
+// was cut, or written anew with hashes that fit, is seen against the head, which
+// the application cannot write; then only the last row can be named.
 func (t *Tx) VerifyAudit(ctx context.Context) (*AuditBreak, int64, error) {
 	rows, err := t.q.QueryContext(ctx, `select a.seq, a.hash = audit_hash(a) as whole,
 			a.prev_hash = coalesce(lag(a.hash) over (order by a.seq), ''::bytea) as linked,
-			a.seq = coalesce(lag(a.seq) over (order by a.seq), 0) + 1 as next
+			a.seq = coalesce(lag(a.seq) over (order by a.seq), 0) + 1 as next, a.hash
 		from audit_log a where a.merchant_id = $1 order by a.seq`, t.m)
 	if err != nil {
 		return nil, 0, dbError("verify audit", err)
 	}
 	defer rows.Close()
 	var n int64
+	var last []byte // the hash of row n
 	for rows.Next() {
 		var whole, linked, next bool
 		var seq int64
-		if err := rows.Scan(&seq, &whole, &linked, &next); err != nil {
+		var hash []byte
+		if err := rows.Scan(&seq, &whole, &linked, &next, &hash); err != nil {
 			return nil, n, dbError("verify audit", err)
 		}
 		switch {
@@ -51,17 +55,23 @@ func (t *Tx) VerifyAudit(ctx context.Context) (*AuditBreak, int64, error) {
 		case !linked:
 			return &AuditBreak{Seq: seq, Why: "does not follow the row before it"}, n, nil
 		}
-		n = seq
+		n, last = seq, hash
 	}
 	if err := rows.Err(); err != nil {
 		return nil, n, dbError("verify audit", err)
 	}
 	var head int64
-	if err := t.q.QueryRowxContext(ctx, `select coalesce((select seq from audit_heads where merchant_id = $1), 0)`, t.m).Scan(&head); err != nil {
+	var hash []byte
+	if err := t.q.QueryRowxContext(ctx, `select coalesce(max(seq), 0), coalesce((array_agg(hash))[1], '') from audit_heads where merchant_id = $1`, t.m).Scan(&head, &hash); err != nil {
 		return nil, n, dbError("verify audit", err)
 	}
-	if head != n {
+	switch {
+	case head > n:
 		return &AuditBreak{Seq: n + 1, Why: fmt.Sprintf("missing: the head stands at %d", head)}, n, nil
+	case head < n:
+		return &AuditBreak{Seq: head + 1, Why: fmt.Sprintf("was not written by the product: the head stands at %d", head)}, n, nil
+	case !bytes.Equal(hash, last):
+		return &AuditBreak{Seq: n, Why: "is not what the head names: it, or rows before it too, were written anew"}, n, nil
 	}
 	return nil, n, nil
 }

@@ -364,6 +364,12 @@ func TestTheAuditChainNamesTheFirstBrokenRow(t *testing.T) {
 		{"a row was removed", `delete from audit_log where seq = 4`, 4},
 		{"two rows changed places", `update audit_log set seq = 100 where seq = 2; update audit_log set seq = 2 where seq = 3; update audit_log set seq = 3 where seq = 100`, 2},
 		{"the tail was cut", `delete from audit_log where seq = 6`, 6},
+		{"the whole chain was cut", `delete from audit_log`, 1},
+		{"the last row was edited and hashed again", rehash(6, 6), 6},
+		{"the rows up to the last were edited and hashed again", rehash(2, 6), 6},
+		{"a row was added behind the head", `insert into audit_log select (jsonb_populate_record(a, '{"seq": 7}')).* from audit_log a where seq = 6`, 7},
+		{"a row was added behind the head with its right hash", `insert into audit_log select (jsonb_populate_record(a, jsonb_build_object('seq', 7, 'prev_hash', a.hash))).* from audit_log a where seq = 6;` + rehash(7, 7), 7},
+		{"the head was moved back", `update audit_heads set seq = 5, hash = (select hash from audit_log where seq = 5)`, 6},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			db := storetest.New(t)
@@ -403,6 +409,17 @@ func TestTheAuditChainNamesTheFirstBrokenRow(t *testing.T) {
 			}
 		})
 	}
+}
+
+// rehash edits the rows from one to another and gives each the hash that it
+// then ought to have, as somebody would who owns the table.
+func rehash(from, to int) string {
+	sql := ""
+	for seq := from; seq <= to; seq++ {
+		sql += fmt.Sprintf(`update audit_log set result = 'denied', prev_hash = (select hash from audit_log where seq = %d) where seq = %d;
+			update audit_log a set hash = audit_hash(a) where seq = %d;`, seq-1, seq, seq)
+	}
+	return sql
 }
 
 func TestADatabaseThatGoesAwayIsUnavailableAndNotInternal(t *testing.T) {
