@@ -411,6 +411,56 @@ func TestTheAuditChainNamesTheFirstBrokenRow(t *testing.T) {
 	}
 }
 
+// TestAChainThatGrowsMeanwhileIsWhole: verifying belongs to no quiet hour.
+func TestAChainThatGrowsMeanwhileIsWhole(t *testing.T) {
+	db := storetest.New(t)
+	s := open(t, db, 6)
+	sh := newShop(t, s, db, "alpha")
+	done := make(chan struct{})
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				err := s.InTenant(context.Background(), sh.id, func(tx *store.Tx) error {
+					tx.Audit(store.AuditEntry{At: time.Now(), Actor: domain.Actor{UserID: sh.user, Name: "Maya"}, Action: "test", Result: "ok"})
+					return nil
+				})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	defer wg.Wait()
+	defer close(done)
+	first, last := int64(-1), int64(0)
+	for range 40 {
+		err := s.ReadTenant(t.Context(), sh.id, func(tx *store.Tx) error {
+			bad, n, err := tx.VerifyAudit(t.Context())
+			if bad != nil {
+				t.Errorf("a whole chain is called broken after %d rows: %+v", n, bad)
+			}
+			if first < 0 {
+				first = n
+			}
+			last = n
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if last == first {
+		t.Errorf("the chain stood still at %d rows", last)
+	}
+}
+
 // rehash edits the rows from one to another and gives each the hash that it
 // then ought to have, as somebody would who owns the table.
 func rehash(from, to int) string {
