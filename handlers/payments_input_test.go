@@ -48,3 +48,27 @@ func TestARefundFormThatDoesNotSayHowMuchRefundsNothing(t *testing.T) {
 		t.Errorf("%d minor units were refunded", n)
 	}
 }
+
+// TestTextThatNoDatabaseStoresIsTheAskersMistake: it is refused at the door and
+// not answered 500.
+func TestTextThatNoDatabaseStoresIsTheAskersMistake(t *testing.T) {
+	sh := newShop(t)
+	b := sh.browser().signIn("maya@example.com")
+	payment := sh.sell(b, "42.00")
+	for _, q := range []string{"%00", "Hamper%00", "%1b", "%7f", "%c2%9b", "%ff"} {
+		for _, path := range []string{"/payments?q=", "/payments.csv?q="} {
+			if a := b.get(path + q); a.StatusCode != http.StatusUnprocessableEntity {
+				t.Errorf("%s%s is answered %d, want 422", path, q, a.StatusCode)
+			}
+		}
+	}
+	b.get("/payments?q=a%09b").wants(t, http.StatusOK)
+	sale := sh.saleForm(b, "42.00")
+	sale.Set("order_reference", "Hamper\x002261")
+	b.post("/payments", sale).wants(t, http.StatusBadRequest)
+	b.post(payment+"/refunds", sh.refundForm(b, payment, url.Values{"amount": {"1.00"}, "note": {"a\x00b"}})).wants(t, http.StatusBadRequest)
+	sh.browser().password("maya@example.com\x00", testPassword).wants(t, http.StatusBadRequest)
+	if n := sh.count(`select count(*) from transactions`); n != 1 {
+		t.Errorf("%d transactions, want the first sale alone", n)
+	}
+}

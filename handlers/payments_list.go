@@ -33,6 +33,9 @@ func parseFilter(q url.Values, merchant domain.Merchant) (f domain.PaymentFilter
 	if len([]rune(f.Query)) > 80 {
 		errs["q"] = "Search for at most 80 characters."
 	}
+	if !web.IsText(f.Query) {
+		errs["q"] = "Search for letters, digits and signs only."
+	}
 	for _, s := range q["status"] {
 		if st, ok := domain.ParsePaymentStatus(s); ok {
 			f.Statuses = append(f.Statuses, st)

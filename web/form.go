@@ -6,6 +6,8 @@ import (
 	"mime"
 	"net/http"
 	"slices"
+	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/labstack/echo/v4"
@@ -41,12 +43,21 @@ func Form(c echo.Context, fields ...string) (Values, error) {
 		if len(values) != 1 {
 			return nil, BadRequest("The form gave a field more than once. Nothing was done.")
 		}
-		if !utf8.ValidString(values[0]) || utf8.RuneCountInString(values[0]) > MaxValue {
+		if !IsText(values[0]) || utf8.RuneCountInString(values[0]) > MaxValue {
 			return nil, BadRequest("The form had a value that is too long or cannot be read. Nothing was done.")
 		}
 		out[name] = values[0]
 	}
 	return out, nil
+}
+
+// IsText says that a value from outside can be stored and shown: valid UTF-8
+// without control characters other than tabs and line ends. The database
+// refuses a NUL, and nobody types the others.
+func IsText(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool {
+		return unicode.IsControl(r) && r != '\t' && r != '\r' && r != '\n'
+	})
 }
 
 // parseForm reads the body once. Values in the address do not count: only
@@ -92,7 +103,7 @@ func problem(status int, message string) error {
 
 // Typed gives the posted values of the named fields, for a page that repeats
 // what was typed. A form that cannot be read gives none, and a value that is
-// too long is left out: repeating is a kindness and never an error.
+// too long or not text is left out: repeating is a kindness and never an error.
 func Typed(c echo.Context, fields ...string) Values {
 	out := Values{}
 	if parseForm(c) != nil {
@@ -100,7 +111,7 @@ func Typed(c echo.Context, fields ...string) Values {
 	}
 	for _, f := range fields {
 		values := c.Request().PostForm[f]
-		if len(values) == 1 && utf8.ValidString(values[0]) && utf8.RuneCountInString(values[0]) <= MaxValue {
+		if len(values) == 1 && IsText(values[0]) && utf8.RuneCountInString(values[0]) <= MaxValue {
 			out[f] = values[0]
 		}
 	}
