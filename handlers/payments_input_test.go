@@ -1,9 +1,19 @@
 package handlers
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/counterfoil/counterfoil/services/domain"
+	"github.com/counterfoil/counterfoil/services/money"
+	"github.com/counterfoil/counterfoil/services/store"
 )
 
 // TestARefundFormThatDoesNotSayHowMuchRefundsNothing: "all of it" is never what
@@ -71,4 +81,62 @@ func TestTextThatNoDatabaseStoresIsTheAskersMistake(t *testing.T) {
 	if n := sh.count(`select count(*) from transactions`); n != 1 {
 		t.Errorf("%d transactions, want the first sale alone", n)
 	}
+}
+
+// TestADayWithoutMidnightIsWhole: in Santiago the clock goes from the end of
+// 5 September 2026 to 01:00 of the 6th.
+func TestADayWithoutMidnightIsWhole(t *testing.T) {
+	sh := newShop(t)
+	sh.exec(`update merchants set time_zone = 'America/Santiago'`)
+	sale := func(order, at string, minor int64) {
+		created, err := time.Parse(time.RFC3339, at)
+		must(t, err)
+		amount := money.FromMinor(minor, gbp)
+		p := domain.Payment{ID: domain.NewPaymentID(), ConnectionID: sh.handpoint, Reference: domain.NewReference(), Status: domain.PaymentApproved, Method: domain.MethodCard,
+			Amount: amount, Captured: amount, Refunded: money.Zero(gbp), Held: money.Zero(gbp), OrderReference: order, CreatedBy: sh.user, CreatedByName: "Maya", CreatedAt: created}
+		x := domain.Transaction{ID: domain.NewTransactionID(), PaymentID: p.ID, ConnectionID: sh.handpoint, Reference: domain.NewReference(), Type: domain.Sale, Status: domain.TxApproved,
+			Amount: amount, AttemptRef: uuid.NewString(), CreatedBy: sh.user, CreatedName: "Maya", CreatedAt: created, LastSendAt: created}
+		must(t, sh.store.InTenant(context.Background(), sh.merchant, func(tx *store.Tx) error {
+			return errors.Join(tx.InsertPayment(context.Background(), p), tx.InsertTransaction(context.Background(), x))
+		}))
+	}
+	sale("first of the 5th", "2026-09-05T00:00:00-04:00", 50)
+	sale("last of the 5th", "2026-09-05T23:59:59-04:00", 100)
+	sale("first of the 6th", "2026-09-06T01:00:00-03:00", 1000)
+	sale("last of the 6th", "2026-09-06T23:59:59-03:00", 10000)
+	sale("first of the 7th", "2026-09-07T00:00:00-03:00", 100000)
+	for _, tt := range []struct{ now, taken string }{{"2026-09-05T12:00:00-04:00", "£1.50"}, {"2026-09-06T12:00:00-03:00", "£110.00"}} {
+		now, err := time.Parse(time.RFC3339, tt.now)
+		must(t, err)
+		sh.clock.Advance(now.Sub(sh.clock.Now()))
+		if page := sh.browser().signIn("maya@example.com").get("/").wants(t, http.StatusOK).doc(t).Find("main").Text(); !strings.Contains(page, tt.taken) {
+			t.Errorf("at %s the overview does not say %s", tt.now, tt.taken)
+		}
+	}
+	b := sh.browser().signIn("maya@example.com")
+	for _, tt := range []struct {
+		query, chip string
+		want        []string
+	}{
+		{"from=2026-09-06&to=2026-09-06", "Date: 6 Sep 2026", []string{"first of the 6th", "last of the 6th"}},
+		{"from=2026-09-05&to=2026-09-05", "Date: 5 Sep 2026", []string{"first of the 5th", "last of the 5th"}},
+		{"from=2026-09-05&to=2026-09-06", "Date: 5 Sep 2026 to 6 Sep 2026", []string{"first of the 5th", "last of the 5th", "first of the 6th", "last of the 6th"}},
+		{"to=2026-09-05", "Up to 5 Sep 2026", []string{"first of the 5th", "last of the 5th"}},
+		{"to=2026-09-06", "Up to 6 Sep 2026", []string{"first of the 5th", "last of the 5th", "first of the 6th", "last of the 6th"}},
+		{"from=2026-09-06", "From 6 Sep 2026", []string{"first of the 6th", "last of the 6th", "first of the 7th"}},
+	} {
+		page := b.get("/payments?"+tt.query).wants(t, http.StatusOK).doc(t).Find("main").Text()
+		if n := strings.Count(page, " of the "); n != len(tt.want) {
+			t.Errorf("%s lists %d payments, want %d", tt.query, n, len(tt.want))
+		}
+		for _, order := range tt.want {
+			if !strings.Contains(page, order) {
+				t.Errorf("%s does not list the %s", tt.query, order)
+			}
+		}
+		if !strings.Contains(page, tt.chip) {
+			t.Errorf("%s does not say %q", tt.query, tt.chip)
+		}
+	}
+	b.get("/payments?from=2026-09-06&to=2026-09-05").wants(t, http.StatusUnprocessableEntity)
 }

@@ -99,18 +99,21 @@ func parseDays(q url.Values, loc *time.Location, f *domain.PaymentFilter, errs m
 		if s == "" {
 			return time.Time{}
 		}
-		d, err := time.ParseInLocation(time.DateOnly, s, loc)
+		d, err := time.Parse(time.DateOnly, s)
 		if err != nil || d.Year() < 1970 || d.Year() > 9999 {
 			errs[name] = "Enter a date such as 2026-11-20."
 			return time.Time{}
 		}
 		return d
 	}
-	f.From = read("from")
-	if to := read("to"); !to.IsZero() {
-		f.To = to.AddDate(0, 0, 1)
+	from, to := read("from"), read("to")
+	if y, m, d := from.Date(); !from.IsZero() {
+		f.From = domain.StartOfDay(y, m, d, loc)
 	}
-	if !f.From.IsZero() && !f.To.IsZero() && !f.From.Before(f.To) {
+	if y, m, d := to.Date(); !to.IsZero() {
+		f.To = domain.StartOfDay(y, m, d+1, loc)
+	}
+	if !from.IsZero() && !to.IsZero() && to.Before(from) {
 		errs["to"] = "The last day must not be before the first."
 	}
 }
@@ -255,8 +258,8 @@ func filterView(kept url.Values, f domain.PaymentFilter, errs map[string]string,
 		chip("How: "+join(f.Methods, domain.Method.Label), "method")
 	}
 	z := m.Zone()
-	switch last := f.To.AddDate(0, 0, -1); {
-	case !f.From.IsZero() && !f.To.IsZero() && last.Equal(f.From):
+	switch last := f.To.Add(-time.Nanosecond); { // an instant of the last day
+	case !f.From.IsZero() && !f.To.IsZero() && z.Day(last) == z.Day(f.From):
 		chip("Date: "+z.Day(f.From), "from", "to")
 	case !f.From.IsZero() && !f.To.IsZero():
 		chip("Date: "+z.Day(f.From)+" to "+z.Day(last), "from", "to")

@@ -3,7 +3,6 @@ package payments
 import (
 	"context"
 	"strings"
-	"time"
 
 	"github.com/counterfoil/counterfoil/services/domain"
 	"github.com/counterfoil/counterfoil/services/money"
@@ -318,12 +317,12 @@ func (s *Service) Overview(ctx context.Context, actor domain.Actor, merchant dom
 	if err := actor.Require(domain.OverviewRead); err != nil {
 		return Overview{}, err
 	}
-	local := s.now().In(merchant.Location())
-	from := time.Date(local.Year(), local.Month(), local.Day(), 0, 0, 0, 0, local.Location())
+	y, m, d := s.now().In(merchant.Location()).Date()
+	from, to := domain.StartOfDay(y, m, d, merchant.Location()), domain.StartOfDay(y, m, d+1, merchant.Location())
 	var o Overview
 	err := s.Store.ReadTenant(ctx, actor.MerchantID, func(tx *store.Tx) error {
 		var err error
-		if o.Today, err = tx.Totals(ctx, from, from.AddDate(0, 0, 1)); err != nil {
+		if o.Today, err = tx.Totals(ctx, from, to); err != nil {
 			return err
 		}
 		if o.Uncertain, err = tx.CountUncertain(ctx, UncertainCap+1); err != nil {
