@@ -373,8 +373,8 @@ func (s *Service) ConfirmFactor(ctx context.Context, token, code string, from Fr
 	})
 }
 
-// withLink runs f with the link's row held, after judging it again: of twenty
-// requests with one link, one gets through each step.
+// withLink runs f with the rows of the person and the link held, after judging
+// the link again: of twenty requests with one link, one gets through each step.
 func (s *Service) withLink(ctx context.Context, m domain.MerchantID, token string, want Step, f func(*store.Tx, store.SetupLink, []byte) error) error {
 	hash := tokenHash(token)
 	return s.store.InTenant(ctx, m, func(tx *store.Tx) error {

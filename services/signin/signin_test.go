@@ -2,6 +2,7 @@ package signin
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"sync"
 	"testing"
@@ -332,4 +333,41 @@ func userOf(t *testing.T, f *fixture, email string) domain.UserID {
 	u, err := f.store.UserByEmail(t.Context(), email)
 	must(t, err)
 	return u.ID
+}
+
+// TestANewLinkAndTheUseOfTheOldOneDoNotDeadlock: whoever gives a new link holds
+// the person and then wants the links; whoever uses one must not hold the link
+// while waiting for the person.
+func TestANewLinkAndTheUseOfTheOldOneDoNotDeadlock(t *testing.T) {
+	f := setUp(t)
+	id, token, err := f.CreateUser(t.Context(), f.merchant, NewPerson{Email: "new@example.com", Name: "New", Role: domain.Cashier})
+	must(t, err)
+	owner := f.db.Owner(t)
+	used := make(chan error, 1)
+	var once sync.Once
+	f.store.OnStatement(func(sql string) {
+		if !strings.HasPrefix(sql, "update setup_links set used_at = $3 where merchant_id = $1 and user_id = $2") {
+			return
+		}
+		once.Do(func() {
+			go func() { used <- f.ChoosePassword(context.Background(), token, rightPassword, here) }()
+			for waiting, end := 0, time.Now().Add(20*time.Second); waiting == 0; time.Sleep(5 * time.Millisecond) {
+				if err := owner.QueryRow(`select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`).Scan(&waiting); err != nil || time.Now().After(end) {
+					t.Errorf("the use of the old link does not wait for the person: %v", err)
+					return
+				}
+			}
+		})
+	})
+	fresh, err := f.CreateSetupLink(t.Context(), f.merchant, id, NewSignIn)
+	if err != nil {
+		t.Errorf("the new link: %v", err)
+	}
+	once.Do(func() { used <- errors.New("not tried") })
+	if err := <-used; domain.CodeOf(err) != domain.NotFound {
+		t.Errorf("the use of the old link: %v, want NotFound", err)
+	}
+	if s, err := f.Setup(t.Context(), fresh); err != nil || s.Step != StepPassword {
+		t.Errorf("the new link does not work: %+v, %v", s, err)
+	}
 }

@@ -246,9 +246,14 @@ func (t *Tx) SetupLink(ctx context.Context, tokenHash []byte) (SetupLink, error)
 	return l, err
 }
 
-// LockSetupLink is SetupLink with the row held until the end of this unit of
-// work, so that a link is used by one request at a time.
+// LockSetupLink is SetupLink with the rows of the person and of the link held
+// until the end of this unit of work, so that a link is used by one request at a
+// time. The person comes first, as wherever a link is given: the other order
+// would be a deadlock.
 func (t *Tx) LockSetupLink(ctx context.Context, tokenHash []byte) (SetupLink, error) {
+	if _, err := t.q.ExecContext(ctx, `select 1 from users where id = (select user_id from setup_links where merchant_id = $1 and token_hash = $2) for update`, t.m, tokenHash); err != nil {
+		return SetupLink{}, dbError("lock person of set-up link", err)
+	}
 	if _, err := t.q.ExecContext(ctx, `select 1 from setup_links where merchant_id = $1 and token_hash = $2 for update`, t.m, tokenHash); err != nil {
 		return SetupLink{}, dbError("lock set-up link", err)
 	}
