@@ -159,11 +159,11 @@ func TestACrashBetweenAnyTwoLinesLosesNothingAndDoublesNothing(t *testing.T) {
 // survive takes an operation through a crash and judges what is left.
 func (h *house) survive(t *testing.T, op operation, c crash) {
 	h.start(t, c.armed, 0)
-	var f form
+	var f, sale form
 	var err error
 	payment := ""
 	if op.refund {
-		sale, err := h.saleForm(op)
+		sale, err = h.saleForm(op)
 		must(t, err)
 		status, id, err := h.post(sale)
 		must(t, err)
@@ -223,6 +223,17 @@ func (h *house) survive(t *testing.T, op operation, c crash) {
 	}
 	if led != "" && led != again || payment != "" && payment != again {
 		t.Fatalf("the form led to %q, then to %q", led+payment, again)
+	}
+	if op.refund && !c.lost {
+		// Known or not, the refund counts as used.
+		whole, err := h.refundForm(payment)
+		must(t, err)
+		whole.fields.Set("amount", major(sale.minor))
+		status, _, err := h.post(whole)
+		must(t, err)
+		if status != http.StatusConflict {
+			t.Errorf("the whole sale may be given back beside a part of it: answered %d", status)
+		}
 	}
 	if c.armed == "" {
 		// The request may still arrive, so "not known" is no verdict yet.

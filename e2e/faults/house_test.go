@@ -334,7 +334,9 @@ type form struct {
 	order  string // of a sale
 }
 
-var errGone = errors.New("the form's page did not come")
+// errNotOffered says that the page came and has no such form now, for example
+// because the outcome of the sale is not known.
+var errNotOffered = errors.New("the page does not offer the form")
 
 // open loads the page of a form for its hidden fields.
 func (h *house) open(page string, f form) (form, error) {
@@ -344,8 +346,11 @@ func (h *house) open(page string, f form) (form, error) {
 	}
 	f.fields.Set("_csrf", hidden(text, "_csrf"))
 	f.fields.Set("_key", hidden(text, "_key"))
-	if res.StatusCode != http.StatusOK || f.fields.Get("_key") == "" {
-		return f, fmt.Errorf("%w: %s answered %s", errGone, page, res.Status)
+	if res.StatusCode != http.StatusOK {
+		return f, fmt.Errorf("%s answered %s", page, res.Status)
+	}
+	if f.fields.Get("_key") == "" {
+		return f, fmt.Errorf("%s: %w", page, errNotOffered)
 	}
 	return f, nil
 }

@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"errors"
 	"math/rand/v2"
 	"net/http"
 	"sync"
@@ -43,16 +44,23 @@ func (h *house) work(t *testing.T, random *rand.Rand, stop <-chan struct{}) {
 			continue
 		}
 		var f form
+		offered := true
 		opened := insist(func() (err error) {
 			if op.refund {
-				f, err = h.refundForm(sold[op.provider][len(sold[op.provider])-1])
+				f, err = h.refundForm(sold[op.provider][random.IntN(len(sold[op.provider]))])
 			} else {
 				f, err = h.saleForm(op)
+			}
+			if op.refund && errors.Is(err, errNotOffered) {
+				offered, err = false, nil
 			}
 			return err
 		})
 		if !opened {
 			return
+		}
+		if !offered {
+			continue
 		}
 		var status int
 		var payment string
