@@ -83,17 +83,8 @@ func (t *Tx) VerifyAudit(ctx context.Context) (*AuditBreak, int64, error) {
 func (t *Tx) AuditOf(ctx context.Context, objectType, objectID string, limit int) ([]AuditRow, error) {
 	rows, err := t.q.QueryContext(ctx, `select seq, at, actor_name, action, object_type, object_id, result, request_id from audit_log
 		where merchant_id = $1 and object_type = $2 and object_id = $3 order by seq desc limit $4`, t.m, objectType, objectID, limit)
-	if err != nil {
-		return nil, dbError("audit of object", err)
-	}
-	defer rows.Close()
-	var out []AuditRow
-	for rows.Next() {
-		var a AuditRow
-		if err := rows.Scan(&a.Seq, &a.At, &a.ActorName, &a.Action, &a.ObjectType, &a.ObjectID, &a.Result, &a.RequestID); err != nil {
-			return nil, dbError("audit of object", err)
-		}
-		out = append(out, a)
-	}
-	return out, dbError("audit of object", rows.Err())
+	return collect("audit of object", rows, err, func() (a AuditRow, err error) {
+		err = rows.Scan(&a.Seq, &a.At, &a.ActorName, &a.Action, &a.ObjectType, &a.ObjectID, &a.Result, &a.RequestID)
+		return a, err
+	})
 }

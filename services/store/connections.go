@@ -70,19 +70,7 @@ func (t *Tx) InsertConnection(ctx context.Context, c domain.Connection) error {
 // Connections lists the merchant's connections, oldest first. There are few.
 func (t *Tx) Connections(ctx context.Context) ([]domain.Connection, error) {
 	rows, err := t.q.QueryContext(ctx, `select `+connectionColumns+` from connections where merchant_id = $1 order by created_at, id`, t.m)
-	if err != nil {
-		return nil, dbError("list connections", err)
-	}
-	defer rows.Close()
-	var out []domain.Connection
-	for rows.Next() {
-		c, err := t.scanConnection(rows)
-		if err != nil {
-			return nil, dbError("list connections", err)
-		}
-		out = append(out, c)
-	}
-	return out, dbError("list connections", rows.Err())
+	return collect("list connections", rows, err, func() (domain.Connection, error) { return t.scanConnection(rows) })
 }
 
 // Connection reads one connection; NotFound when the merchant has none of that id.
@@ -133,19 +121,10 @@ func (t *Tx) InsertCard(ctx context.Context, c domain.StoredCard, sealed []byte)
 func (t *Tx) Cards(ctx context.Context, connection domain.ConnectionID, limit int) ([]domain.StoredCard, error) {
 	rows, err := t.q.QueryContext(ctx, `select id, connection_id, brand, last4, expiry, customer, created_at from cards
 		where merchant_id = $1 and connection_id = $2 order by created_at desc, id desc limit $3`, t.m, connection, limit)
-	if err != nil {
-		return nil, dbError("list cards", err)
-	}
-	defer rows.Close()
-	var out []domain.StoredCard
-	for rows.Next() {
-		var c domain.StoredCard
-		if err := rows.Scan(&c.ID, &c.ConnectionID, &c.Card.Brand, &c.Card.Last4, &c.Card.Expiry, &c.Customer, &c.CreatedAt); err != nil {
-			return nil, dbError("list cards", err)
-		}
-		out = append(out, c)
-	}
-	return out, dbError("list cards", rows.Err())
+	return collect("list cards", rows, err, func() (c domain.StoredCard, err error) {
+		err = rows.Scan(&c.ID, &c.ConnectionID, &c.Card.Brand, &c.Card.Last4, &c.Card.Expiry, &c.Customer, &c.CreatedAt)
+		return c, err
+	})
 }
 
 // Card reads one stored card and its sealed token; NotFound when the merchant
@@ -259,19 +238,10 @@ func (t *Tx) MarkDemo(ctx context.Context) error {
 // DemoMerchants lists the demo's merchants.
 func (s *Store) DemoMerchants(ctx context.Context) ([]domain.MerchantID, error) {
 	rows, err := s.db.QueryContext(ctx, `select merchant_id from directory where kind = $1 order by merchant_id`, demoKind)
-	if err != nil {
-		return nil, dbError("demo merchants", err)
-	}
-	defer rows.Close()
-	var out []domain.MerchantID
-	for rows.Next() {
-		var id domain.MerchantID
-		if err := rows.Scan(&id); err != nil {
-			return nil, dbError("demo merchants", err)
-		}
-		out = append(out, id)
-	}
-	return out, dbError("demo merchants", rows.Err())
+	return collect("demo merchants", rows, err, func() (id domain.MerchantID, err error) {
+		err = rows.Scan(&id)
+		return id, err
+	})
 }
 
 // Ledger lists a connection's approved transactions that the provider gave an
@@ -279,18 +249,6 @@ func (s *Store) DemoMerchants(ctx context.Context) ([]domain.MerchantID, error) 
 func (t *Tx) Ledger(ctx context.Context, connection domain.ConnectionID) ([]domain.Transaction, error) {
 	rows, err := t.q.QueryContext(ctx, `select `+transactionColumns+` from transactions t where t.merchant_id = $1 and t.connection_id = $2
 		and t.status = 'approved' and t.provider_ref is not null order by t.created_at, t.id`, t.m, connection)
-	if err != nil {
-		return nil, dbError("ledger", err)
-	}
-	defer rows.Close()
-	var out []domain.Transaction
 	seen := currencyCache{}
-	for rows.Next() {
-		x, err := scanTransaction(rows, t.m, seen)
-		if err != nil {
-			return nil, dbError("ledger", err)
-		}
-		out = append(out, x)
-	}
-	return out, dbError("ledger", rows.Err())
+	return collect("ledger", rows, err, func() (domain.Transaction, error) { return scanTransaction(rows, t.m, seen) })
 }

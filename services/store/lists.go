@@ -248,19 +248,10 @@ func (t *Tx) CountUncertain(ctx context.Context, limit int) (int, error) {
 // the merchants one tenant transaction at a time.
 func (s *Store) MerchantIDs(ctx context.Context, after domain.MerchantID, limit int) ([]domain.MerchantID, error) {
 	rows, err := s.db.QueryContext(ctx, `select id from merchants where id > $1 order by id limit $2`, uuid.UUID(after.UUID), limit)
-	if err != nil {
-		return nil, dbError("list merchants", err)
-	}
-	defer rows.Close()
-	var out []domain.MerchantID
-	for rows.Next() {
-		var id domain.MerchantID
-		if err := rows.Scan(&id); err != nil {
-			return nil, dbError("list merchants", err)
-		}
-		out = append(out, id)
-	}
-	return out, dbError("list merchants", rows.Err())
+	return collect("list merchants", rows, err, func() (id domain.MerchantID, err error) {
+		err = rows.Scan(&id)
+		return id, err
+	})
 }
 
 // InsertMerchant adds a tenant.

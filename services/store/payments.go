@@ -180,20 +180,8 @@ func (t *Tx) Transaction(ctx context.Context, id domain.TransactionID) (domain.T
 func (t *Tx) Transactions(ctx context.Context, payment domain.PaymentID) ([]domain.Transaction, error) {
 	rows, err := t.q.QueryContext(ctx, `select `+transactionColumns+` from transactions t where t.merchant_id = $1 and t.payment_id = $2
 		order by t.created_at desc, t.id desc`, t.m, payment)
-	if err != nil {
-		return nil, dbError("list transactions", err)
-	}
-	defer rows.Close()
-	var out []domain.Transaction
 	seen := currencyCache{}
-	for rows.Next() {
-		x, err := scanTransaction(rows, t.m, seen)
-		if err != nil {
-			return nil, dbError("list transactions", err)
-		}
-		out = append(out, x)
-	}
-	return out, dbError("list transactions", rows.Err())
+	return collect("list transactions", rows, err, func() (domain.Transaction, error) { return scanTransaction(rows, t.m, seen) })
 }
 
 // Settlement is what a provider's answer does to a transaction. Empty texts
@@ -345,19 +333,10 @@ func (t *Tx) Messages(ctx context.Context, payment domain.PaymentID, limit int) 
 	rows, err := t.q.QueryContext(ctx, `select m.transaction_id, m.at, m.op, m.outcome, m.body from provider_messages m
 		join transactions t on t.merchant_id = m.merchant_id and t.id = m.transaction_id
 		where m.merchant_id = $1 and t.payment_id = $2 order by m.at desc, m.id desc limit $3`, t.m, payment, limit)
-	if err != nil {
-		return nil, dbError("list messages", err)
-	}
-	defer rows.Close()
-	var out []Message
-	for rows.Next() {
-		var msg Message
-		if err := rows.Scan(&msg.TransactionID, &msg.At, &msg.Op, &msg.Outcome, &msg.Body); err != nil {
-			return nil, dbError("list messages", err)
-		}
-		out = append(out, msg)
-	}
-	return out, dbError("list messages", rows.Err())
+	return collect("list messages", rows, err, func() (msg Message, err error) {
+		err = rows.Scan(&msg.TransactionID, &msg.At, &msg.Op, &msg.Outcome, &msg.Body)
+		return msg, err
+	})
 }
 
 // OpenTransactions lists transactions whose resolver should have asked long
@@ -365,17 +344,8 @@ func (t *Tx) Messages(ctx context.Context, payment domain.PaymentID, limit int) 
 func (t *Tx) OpenTransactions(ctx context.Context, overdue time.Time, limit int) ([]domain.TransactionID, error) {
 	rows, err := t.q.QueryContext(ctx, `select id from transactions where merchant_id = $1 and status in ('pending', 'processing', 'unknown')
 		and next_ask_at < $2 order by next_ask_at limit $3`, t.m, overdue, limit)
-	if err != nil {
-		return nil, dbError("open transactions", err)
-	}
-	defer rows.Close()
-	var out []domain.TransactionID
-	for rows.Next() {
-		var id domain.TransactionID
-		if err := rows.Scan(&id); err != nil {
-			return nil, dbError("open transactions", err)
-		}
-		out = append(out, id)
-	}
-	return out, dbError("open transactions", rows.Err())
+	return collect("open transactions", rows, err, func() (id domain.TransactionID, err error) {
+		err = rows.Scan(&id)
+		return id, err
+	})
 }
