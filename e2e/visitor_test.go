@@ -356,20 +356,7 @@ func (v *visitor) axe(name string) {
 		_, err := page.Evaluate(`document.querySelectorAll("[style='']").forEach((e) => e.removeAttribute("style"))`)
 		must(v.t, err)
 	}()
-	_, err := page.Evaluate(axe)
-	must(v.t, err)
-	raw, err := page.Evaluate(`async () => JSON.stringify((await axe.run(document, {iframes: false, resultTypes: ["violations"],
-		runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]})).violations)`)
-	must(v.t, err)
-	var found []struct {
-		ID    string `json:"id"`
-		Help  string `json:"help"`
-		Nodes []struct {
-			HTML    string `json:"html"`
-			Summary string `json:"failureSummary"`
-		} `json:"nodes"`
-	}
-	must(v.t, json.Unmarshal([]byte(raw.(string)), &found))
+	found := check(v.t, page)
 	result := "0 violations"
 	if len(found) > 0 {
 		result = fmt.Sprintf("%d VIOLATIONS", len(found))
@@ -382,6 +369,63 @@ func (v *visitor) axe(name string) {
 	visitsMu.Lock()
 	defer visitsMu.Unlock()
 	visits = append(visits, visited{v.t.Name(), identifiers.ReplaceAllString(v.path(), "…") + " (" + name + ")", result})
+}
+
+type fault struct {
+	ID    string `json:"id"`
+	Help  string `json:"help"`
+	Nodes []struct {
+		HTML    string `json:"html"`
+		Summary string `json:"failureSummary"`
+	} `json:"nodes"`
+}
+
+func check(t *testing.T, page playwright.Page) []fault {
+	t.Helper()
+	_, err := page.Evaluate(axe)
+	must(t, err)
+	raw, err := page.Evaluate(`async () => JSON.stringify((await axe.run(document, {iframes: false, resultTypes: ["violations"],
+		runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]})).violations)`)
+	must(t, err)
+	var found []fault
+	must(t, json.Unmarshal([]byte(raw.(string)), &found))
+	return found
+}
+
+// stranger is a host that nothing asks but one test.
+const stranger = "stranger.example"
+
+// What never finds anything may be blind.
+func TestTheWatchOnEveryPageSeesWhatItIsFor(t *testing.T) {
+	t.Parallel()
+	ctx, err := browser.NewContext()
+	must(t, err)
+	defer func() { _ = ctx.Close() }()
+	page, err := ctx.NewPage()
+	must(t, err)
+	_, err = page.Goto(shop.url + "/signin")
+	must(t, err)
+	v := &visitor{t: t, site: shop, ctx: ctx, page: page, methods: map[string]string{}}
+	ctx.OnConsole(v.heard)
+	ctx.OnRequest(v.asked)
+	_, err = page.Evaluate(`document.querySelector("main").append(document.createElement("input")); fetch("http://` + stranger + `/").catch(() => {}); 0`)
+	must(t, err)
+	var ids []string
+	for _, f := range check(t, page) {
+		ids = append(ids, f.ID)
+	}
+	if !slices.Contains(ids, "label") {
+		t.Errorf("a field without a label was not seen, only %v", ids)
+	}
+	// The page's own policy stops the request; the browser says so aloud.
+	eventually(t, "the refused request is heard of", func() bool {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		return strings.Contains(strings.Join(v.odd, "\n"), stranger)
+	})
+	eventually(t, "the server is told of it", func() bool {
+		return strings.Contains(shop.out.String(), `"content security policy violated"`) && strings.Contains(shop.out.String(), stranger)
+	})
 }
 
 var (

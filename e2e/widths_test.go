@@ -79,7 +79,7 @@ func TestPagesOfListsFitEveryWidthAndScheme(t *testing.T) {
 	for _, p := range []struct{ name, path, says string }{
 		{"overview", "/", "Needs you"},
 		{"payments", "/payments", "Export CSV"},
-		{"declined payments", "/payments?status=declined", "Export CSV"},
+		{"declined payments", "/payments?status=declined&limit=12", "Export CSV"},
 		{"no match", "/payments?q=nothing+is+called+this", "No payment matches"},
 		{"filter that cannot be meant", "/payments?currency=GBP&min=1%2C5", "Clear the filter"},
 		{"account", "/account", "Appearance"},
@@ -90,7 +90,7 @@ func TestPagesOfListsFitEveryWidthAndScheme(t *testing.T) {
 		v.sees(p.says)
 		v.everyWidth(p.name)
 	}
-	v.goTo("/payments")
+	v.goTo("/payments?limit=12")
 	v.click(v.page.Locator("summary:visible").Filter(playwright.LocatorFilterOptions{HasText: "Status"}))
 	v.everyWidth("filter open")
 	v.key("Escape")
@@ -113,6 +113,18 @@ func TestPagesOfASaleFitEveryWidthAndScheme(t *testing.T) {
 	v.takeForm("Card by phone")
 	v.shows(v.box().GetByLabel("Card number"))
 	v.everyWidth("card by phone")
+	// A picture of the whole page leaves out what a frame of another site shows below the fold.
+	must(t, v.page.SetViewportSize(360, 740))
+	must(t, v.page.Locator(`iframe[title^="Card details"]`).ScrollIntoViewIfNeeded())
+	must(t, v.box().GetByLabel("Security code").Fill("123"))
+	v.shows(v.box().GetByLabel("Security code"))
+	file := filepath.Join(artefacts, "card-frame-360.png")
+	_, err := v.page.Screenshot(playwright.PageScreenshotOptions{Path: playwright.String(file)})
+	must(t, err)
+	if wide, err := v.box().Locator("html").Evaluate(`(e) => e.scrollWidth - e.clientWidth`, nil); err != nil || wide != 0 {
+		t.Errorf("the card frame scrolls sideways by %v px (%v)", wide, err)
+	}
+	must(t, v.page.SetViewportSize(1280, 900))
 	v.choose("Provider’s own page")
 	v.fill(v.amount(), "1,5")
 	v.click(v.charge())
