@@ -24,14 +24,12 @@ const focusShows = `() => {
 func (v *visitor) tabTo(to playwright.Locator) {
 	v.t.Helper()
 	v.shows(to)
-	handle, err := to.ElementHandle()
-	must(v.t, err)
 	for range 80 {
 		v.key("Tab")
 		if odd := v.run(focusShows); odd != "" && odd != "nothing has the focus" {
 			v.t.Errorf("%s: %v", v.path(), odd)
 		}
-		there, err := handle.Evaluate(`(e) => e === document.activeElement`, nil)
+		there, err := to.Evaluate(`(e) => e === document.activeElement`, nil)
 		must(v.t, err)
 		if there == true {
 			return

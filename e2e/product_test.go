@@ -135,10 +135,6 @@ type product struct {
 	sandbox string // http://127.0.0.1:…, the demo's only
 	dir     string // data of the demo
 	temp    string // its temporary folder, with Postgres' socket
-
-	accountsOnce sync.Once
-	accounts     []account
-	accountsErr  error
 }
 
 func demoEnvironment(dir, temp string) []string {
