@@ -23,6 +23,7 @@ check: node_modules/.package-lock.json tools-staticcheck ## generated code is cu
 	@.ci/check-generated
 	@.ci/check-format
 	$(GO) vet ./...
+	$(GO) vet -tags faults ./services/failpoint ./services/payments
 	bin/staticcheck ./...
 	$(GO) mod tidy -diff
 	@cd .ci/tools && $(GO) vet ./... && $(GO) mod tidy -diff

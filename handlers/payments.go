@@ -224,9 +224,10 @@ func (h *Payments) detail(c echo.Context) error {
 	}
 	v := h.detailView(c, d)
 	if d.FrameOrigin != "" {
-		// A fragment names the frame too, or the card that somebody is typing
-		// would be taken away by the page's next look.
-		v.FrameNow = true
+		// A fragment keeps the frame where the loaded page has it (?frame=1), or
+		// the card that somebody is typing would be taken away; into a page whose
+		// frame-src does not name the origin it brings none.
+		v.FrameNow = !web.IsFragment(c) || c.QueryParam("frame") == "1"
 		if !web.IsFragment(c) {
 			web.AllowFrame(c, d.FrameOrigin)
 		}

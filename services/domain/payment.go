@@ -1,6 +1,7 @@
 package domain
 
 import (
+	"strings"
 	"time"
 
 	"github.com/counterfoil/counterfoil/services/money"
@@ -81,6 +82,34 @@ type Card struct {
 	Brand  string // "Visa"; empty while unknown
 	Last4  string
 	Expiry string // MM/YY
+}
+
+// CardBrand is a brand's name as pages write it, from what providers call it:
+// "VISA" and "visa" are "Visa". What is no name is dropped.
+func CardBrand(s string) string {
+	s = strings.TrimSpace(s)
+	switch strings.ToLower(s) {
+	case "visa":
+		return "Visa"
+	case "mastercard", "master", "mc":
+		return "Mastercard"
+	case "amex", "american express", "americanexpress":
+		return "Amex"
+	case "diners", "diners club", "dinersclub":
+		return "Diners Club"
+	case "jcb":
+		return "JCB"
+	case "unionpay", "cup", "china unionpay":
+		return "UnionPay"
+	case "maestro":
+		return "Maestro"
+	case "discover":
+		return "Discover"
+	}
+	if len(s) > 20 || strings.ContainsAny(s, "0123456789<>") {
+		return ""
+	}
+	return s
 }
 
 // Known says that there is something to show.

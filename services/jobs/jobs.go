@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -176,8 +177,21 @@ func (h errorHandler) HandlePanic(ctx context.Context, job *rivertype.JobRow, va
 	return nil
 }
 
-// warnOnly keeps River's own chatter out of the log.
+// warnOnly keeps River's own chatter out of the log, and its complaints that it
+// was told to stop.
 type warnOnly struct{ slog.Handler }
+
+func (w warnOnly) Handle(ctx context.Context, r slog.Record) error {
+	stopped := false
+	r.Attrs(func(a slog.Attr) bool {
+		stopped = stopped || strings.Contains(a.Value.String(), context.Canceled.Error())
+		return !stopped
+	})
+	if stopped || strings.Contains(r.Message, context.Canceled.Error()) {
+		return nil
+	}
+	return w.Handler.Handle(ctx, r)
+}
 
 func (w warnOnly) Enabled(ctx context.Context, l slog.Level) bool {
 	return l >= slog.LevelWarn && w.Handler.Enabled(ctx, l)

@@ -256,9 +256,7 @@ func saneCard(c domain.Card) domain.Card {
 	if len(c.Last4) != 4 || strings.Trim(c.Last4, "0123456789") != "" {
 		return domain.Card{}
 	}
-	if len(c.Brand) > 20 || strings.ContainsAny(c.Brand, "0123456789<>") {
-		c.Brand = ""
-	}
+	c.Brand = domain.CardBrand(c.Brand)
 	if len(c.Expiry) != 5 || c.Expiry[2] != '/' {
 		c.Expiry = ""
 	}

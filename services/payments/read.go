@@ -150,14 +150,20 @@ func (s *Service) List(ctx context.Context, actor domain.Actor, merchant domain.
 		}
 		return nil
 	})
-	names := map[domain.ConnectionID]string{}
-	for _, c := range out.Connections {
-		names[c.ID] = c.Name
-	}
-	for i := range out.Payments {
-		out.Payments[i].ConnectionName = names[out.Payments[i].ConnectionID]
-	}
+	s.nameConnections(out.Payments, out.Connections)
 	return out, err
+}
+
+// nameConnections fills in what a row shows of its connection.
+func (s *Service) nameConnections(ps []domain.Payment, conns []domain.Connection) {
+	byID := map[domain.ConnectionID]domain.Connection{}
+	for _, c := range conns {
+		byID[c.ID] = c
+	}
+	for i := range ps {
+		c := byID[ps[i].ConnectionID]
+		ps[i].ConnectionName, ps[i].Provider = c.Name, s.ProviderLabel(c.Provider)
+	}
 }
 
 // Export hands the payments of a filter to yield in pages, newest first. It
@@ -176,24 +182,18 @@ func (s *Service) Export(ctx context.Context, actor domain.Actor, merchant domai
 	if err != nil {
 		return err
 	}
-	var names map[domain.ConnectionID]string
+	var conns []domain.Connection
 	return s.Store.ExportPayments(ctx, actor.MerchantID, f, func(ps []domain.Payment) error {
-		if names == nil {
-			names = map[domain.ConnectionID]string{}
-			err := s.Store.ReadTenant(ctx, actor.MerchantID, func(tx *store.Tx) error {
-				conns, err := tx.Connections(ctx)
-				for _, c := range conns {
-					names[c.ID] = c.Name
-				}
+		if conns == nil {
+			err := s.Store.ReadTenant(ctx, actor.MerchantID, func(tx *store.Tx) (err error) {
+				conns, err = tx.Connections(ctx)
 				return err
 			})
 			if err != nil {
 				return err
 			}
 		}
-		for i := range ps {
-			ps[i].ConnectionName = names[ps[i].ConnectionID]
-		}
+		s.nameConnections(ps, conns)
 		return yield(ps)
 	})
 }
@@ -312,7 +312,7 @@ type Overview struct {
 const UncertainCap = 100
 
 // Overview reads today's figures in the merchant's own day. It needs
-// overview:read and sends four statements.
+// overview:read and sends three statements, at most five.
 func (s *Service) Overview(ctx context.Context, actor domain.Actor, merchant domain.Merchant) (Overview, error) {
 	if err := actor.Require(domain.OverviewRead); err != nil {
 		return Overview{}, err
@@ -325,15 +325,26 @@ func (s *Service) Overview(ctx context.Context, actor domain.Actor, merchant dom
 		if o.Today, err = tx.Totals(ctx, from, to); err != nil {
 			return err
 		}
-		if o.Uncertain, err = tx.CountUncertain(ctx, UncertainCap+1); err != nil {
-			return err
-		}
 		waiting, err := tx.ListPayments(ctx, domain.PaymentFilter{Statuses: []domain.PaymentStatus{domain.PaymentUnknown, domain.PaymentNeedsPerson}, Limit: 5})
 		if err != nil {
 			return err
 		}
+		o.Waiting, o.Uncertain = waiting.Payments, len(waiting.Payments)
+		if !waiting.Older.IsZero() {
+			if o.Uncertain, err = tx.CountUncertain(ctx, UncertainCap+1); err != nil {
+				return err
+			}
+		}
 		latest, err := tx.ListPayments(ctx, domain.PaymentFilter{Limit: 6})
-		o.Waiting, o.Latest = waiting.Payments, latest.Payments
+		if err != nil {
+			return err
+		}
+		o.Latest = latest.Payments
+		if len(o.Waiting) == 0 {
+			return nil
+		}
+		conns, err := tx.Connections(ctx)
+		s.nameConnections(o.Waiting, conns)
 		return err
 	})
 	return o, err

@@ -136,7 +136,7 @@ func (s *Service) openRefund(ctx context.Context, actor domain.Actor, in RefundI
 		if d := domain.RefundDenial(p, in.Amount, l.caps); d != domain.Possible {
 			words := d.Words()
 			if d == domain.DeniedTooMuch {
-				words = "Enter at most " + merchant.Format(p.Refundable()) + ", which is what can be refunded now."
+				words = "The most that can be refunded now is " + merchant.Format(p.Refundable()) + "."
 			}
 			return &domain.Error{Code: domain.Conflict, Message: "Nothing was refunded.", Fields: map[string]string{"amount": words}}
 		}

@@ -114,6 +114,11 @@ func (s *Service) translate(l link, x domain.Transaction, res providers.Result, 
 	case providers.Declined:
 		a.to = domain.TxDeclined
 		a.set.Reason = res.Reason
+		switch res.Reason {
+		case domain.ReasonCustomerCancelled, domain.ReasonLinkExpired:
+			// Nobody's bank said no: the card was never typed.
+			a.to = domain.TxFailed
+		}
 		if a.set.Reason == domain.ReasonNone {
 			a.set.Reason = domain.ReasonDeclined
 		}

@@ -98,7 +98,12 @@ func (s *Store) Close() error {
 // binary was built with.
 func (s *Store) Ready(ctx context.Context) error {
 	var version int64
-	if err := s.db.GetContext(ctx, &version, `select coalesce(max(version_id), 0) from goose_db_version where is_applied`); err != nil {
+	err := s.db.GetContext(ctx, &version, `select coalesce(max(version_id), 0) from goose_db_version where is_applied`)
+	var pe *pq.Error
+	if errors.As(err, &pe) && pe.Code == "42P01" {
+		return errors.New("store: the database has no tables yet: run counterfoil migrate")
+	}
+	if err != nil {
 		return fmt.Errorf("store: not ready: %w", err)
 	}
 	want, err := latestMigration()

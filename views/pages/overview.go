@@ -24,13 +24,13 @@ func waitingWords(m layouts.Model, p domain.Payment) string {
 	since := m.Zone().Row(p.CreatedAt)
 	switch {
 	case p.Status == domain.PaymentNeedsPerson:
-		return "Sent at " + since + ". We stopped asking " + p.ConnectionName + "; find out there, and do not charge again."
+		return "Sent at " + since + ". We stopped asking " + providerWord(p) + "; find out there, and do not charge again."
 	case p.Status == domain.PaymentUnknown:
-		return p.ConnectionName + " did not answer at " + since + ". We are checking; do not charge again."
+		return providerWord(p) + " did not answer at " + since + ". We are checking; do not charge again."
 	case p.Held.IsPositive():
-		return "We are checking with " + p.ConnectionName + "; do not refund again or give cash."
+		return "We are checking with " + providerWord(p) + "; do not refund again or give cash."
 	}
-	return "Begun at " + since + " through " + p.ConnectionName + "."
+	return "Begun at " + since + " through " + providerWord(p) + "."
 }
 
 func latestLine(m layouts.Model, p domain.Payment) string {

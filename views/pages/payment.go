@@ -21,7 +21,7 @@ func liveAttributes(v PaymentView) templ.Attributes {
 		return nil
 	}
 	return templ.Attributes{
-		"hx-get":          string(paymentURL(v.Payment.ID)),
+		"hx-get":          liveURL(v),
 		"hx-trigger":      "every 3s, refresh",
 		"hx-target":       "#payment-live",
 		"hx-select":       "#payment-live",
@@ -29,6 +29,22 @@ func liveAttributes(v PaymentView) templ.Attributes {
 		"hx-headers":      `{"X-Background":"1"}`,
 		"data-background": true,
 	}
+}
+
+// liveURL tells the server whether the loaded page may hold the provider's
+// frame: its frame-src was fixed when it was loaded.
+func liveURL(v PaymentView) string {
+	if v.FrameNow {
+		return string(paymentURL(v.Payment.ID)) + "?frame=1"
+	}
+	return string(paymentURL(v.Payment.ID))
+}
+
+func checkURL(v PaymentView) string {
+	if v.FrameNow {
+		return string(paymentURL(v.Payment.ID)) + "/check?frame=1"
+	}
+	return string(paymentURL(v.Payment.ID)) + "/check"
 }
 
 // liveWords is what a reader is told when a poll brings a change.
@@ -51,9 +67,9 @@ func headWords(p domain.Payment) string {
 
 func providerWord(p domain.Payment) string {
 	if p.Provider != "" {
-		return strings.ToUpper(p.Provider[:1]) + p.Provider[1:]
+		return p.Provider
 	}
-	return p.ConnectionName
+	return "the provider"
 }
 
 // showDeadRefund: a dead button says why, but only where a refund could ever
@@ -84,7 +100,7 @@ func resultNotes(v PaymentView) []note {
 
 func noteOf(v PaymentView, t domain.Transaction, newest bool) (note, bool) {
 	amount, sale := v.Layout.Money(t.Amount), t.Type == domain.Sale
-	provider := v.Payment.ConnectionName
+	provider := providerWord(v.Payment)
 	at := eventTime(v, t.CreatedAt)
 	what, next := t.Reason.Words()
 	switch t.Status {
@@ -160,8 +176,8 @@ func noteOf(v PaymentView, t domain.Transaction, newest bool) (note, bool) {
 }
 
 func asking(v PaymentView, t domain.Transaction) string {
-	if t.NextAskAt.IsZero() {
-		return "We are asking them."
+	if !t.NextAskAt.After(v.Layout.Now) {
+		return "We are asking them now."
 	}
 	return "We are asking them; the next check is at " + eventTime(v, t.NextAskAt) + "."
 }
@@ -242,7 +258,7 @@ func openFacts(v PaymentView, t domain.Transaction) []components.Line {
 		}
 		facts = append(facts, components.Line{Label: "Checked", Value: value})
 	}
-	if t.Status.Asking() && !t.NextAskAt.IsZero() {
+	if t.Status.Asking() && t.NextAskAt.After(v.Layout.Now) {
 		facts = append(facts, components.Line{Label: "Next check", Value: eventTime(v, t.NextAskAt)})
 	}
 	if at := v.GivesUpAt[t.ID]; t.Status.Asking() && !at.IsZero() {

@@ -86,6 +86,13 @@ func inputMode(kind string) string {
 }
 
 // noMatchWords says what was searched and how to widen it.
+func noMatchTitle(f PaymentsFilter) string {
+	if len(f.Errors) > 0 {
+		return "Nothing was looked for"
+	}
+	return "No payment matches"
+}
+
 func noMatchWords(f PaymentsFilter) string {
 	if len(f.Errors) > 0 {
 		return "One of the filters cannot be read. Change it, or clear them all."

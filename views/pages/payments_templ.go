@@ -215,7 +215,7 @@ func PaymentsResults(v PaymentsListView) templ.Component {
 				}
 				return nil
 			})
-			templ_7745c5c3_Err = components.Empty("No payment matches").Render(templ.WithChildren(ctx, templ_7745c5c3_Var5), templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = components.Empty(noMatchTitle(v.Filter)).Render(templ.WithChildren(ctx, templ_7745c5c3_Var5), templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
