@@ -70,7 +70,7 @@ func crashes(op operation) []crash {
 	want := "approved"
 	if op.page() {
 		// Nobody ever saw the page whose address died with the process.
-		want = "declined"
+		want = "failed"
 	}
 	at := func(point, want string, lost bool) {
 		out = append(out, crash{name: point, armed: op.what() + " " + point, want: want, lost: lost})
