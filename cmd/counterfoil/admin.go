@@ -44,7 +44,7 @@ func (f adminFlags) open(ctx context.Context) (*house, error) {
 	if f.Keyset == "" {
 		return nil, errors.New("COUNTERFOIL_KEYSET is missing: make one with “counterfoil admin new-keyset”")
 	}
-	h, err := openHouse(ctx, houseConfig{databaseURL: f.DatabaseURL, keyset: f.Keyset, publicURL: f.PublicURL, allowHosts: f.AllowHosts, log: f.logger()})
+	h, err := openHouse(ctx, houseConfig{databaseURL: f.DatabaseURL, pooled: f.pooled(), keyset: f.Keyset, publicURL: f.PublicURL, allowHosts: f.AllowHosts, log: f.logger()})
 	if err != nil {
 		return nil, err
 	}
@@ -294,7 +294,7 @@ func (c *verifyAuditCmd) Run(ctx context.Context) error {
 	if err := c.check(); err != nil {
 		return err
 	}
-	st, err := store.Open(ctx, store.Config{URL: c.DatabaseURL})
+	st, err := store.Open(ctx, store.Config{URL: c.DatabaseURL, Pooled: c.pooled()})
 	if err != nil {
 		return err
 	}

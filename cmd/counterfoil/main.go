@@ -52,6 +52,10 @@ func (f databaseFlags) check() error {
 	return nil
 }
 
+// pooled says that DATABASE_URL is a pooler: that is what the direct address is
+// for.
+func (f databaseFlags) pooled() bool { return f.DirectURL != "" && f.DirectURL != f.DatabaseURL }
+
 // direct is where migrations go.
 func (f databaseFlags) direct() string {
 	if f.DirectURL != "" {

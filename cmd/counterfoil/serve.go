@@ -91,7 +91,7 @@ func (c *serveCmd) Run(ctx context.Context) error {
 		return err
 	}
 	log := c.logger()
-	h, err := openHouse(ctx, houseConfig{databaseURL: c.DatabaseURL, keyset: c.Keyset, publicURL: c.PublicURL, allowHosts: c.AllowHosts, log: log})
+	h, err := openHouse(ctx, houseConfig{databaseURL: c.DatabaseURL, pooled: c.pooled(), keyset: c.Keyset, publicURL: c.PublicURL, allowHosts: c.AllowHosts, log: log})
 	if err != nil {
 		return err
 	}
@@ -117,7 +117,7 @@ func (c *workerCmd) Run(ctx context.Context) error {
 	if err := c.databaseFlags.check(); err != nil {
 		return err
 	}
-	h, err := openHouse(ctx, houseConfig{databaseURL: c.DatabaseURL, keyset: c.Keyset, publicURL: c.PublicURL, allowHosts: c.AllowHosts, log: c.logger()})
+	h, err := openHouse(ctx, houseConfig{databaseURL: c.DatabaseURL, pooled: c.pooled(), keyset: c.Keyset, publicURL: c.PublicURL, allowHosts: c.AllowHosts, log: c.logger()})
 	if err != nil {
 		return err
 	}
@@ -154,6 +154,7 @@ func (c *migrateCmd) Run(ctx context.Context) error {
 // houseConfig is what the rooms are made from.
 type houseConfig struct {
 	databaseURL, keyset, publicURL string
+	pooled                         bool
 	allowHosts                     []string
 	log                            *slog.Logger
 	jobPoll                        time.Duration
@@ -174,7 +175,7 @@ func openHouse(ctx context.Context, cfg houseConfig) (*house, error) {
 	if err != nil {
 		return nil, fmt.Errorf("COUNTERFOIL_KEYSET: %w", err)
 	}
-	st, err := store.Open(ctx, store.Config{URL: cfg.databaseURL})
+	st, err := store.Open(ctx, store.Config{URL: cfg.databaseURL, Pooled: cfg.pooled})
 	if err != nil {
 		return nil, err
 	}

@@ -110,8 +110,10 @@ func TestATransactionThatIsGoneIsNotAskedForAgain(t *testing.T) {
 	enqueue(t, st, domain.NewMerchantID(), domain.NewTransactionID())
 	wait(t, s)
 	var state string
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline) && state != "cancelled"; {
-		if err := st.SQLDB().QueryRow(`select state from river.river_job`).Scan(&state); err != nil {
+	look := time.NewTicker(20 * time.Millisecond)
+	defer look.Stop()
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline) && state != "cancelled"; <-look.C {
+		if err := st.SQLDB().QueryRow(`select state from river.river_job where kind = $1`, args.ResolveTransaction{}.Kind()).Scan(&state); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -440,7 +440,7 @@ func TestAChainThatGrowsMeanwhileIsWhole(t *testing.T) {
 	defer wg.Wait()
 	defer close(done)
 	first, last := int64(-1), int64(0)
-	for range 40 {
+	for reads, deadline := 0, time.Now().Add(time.Minute); (reads < 40 || last-first < 20) && time.Now().Before(deadline); reads++ {
 		err := s.ReadTenant(t.Context(), sh.id, func(tx *store.Tx) error {
 			bad, n, err := tx.VerifyAudit(t.Context())
 			if bad != nil {
@@ -456,8 +456,8 @@ func TestAChainThatGrowsMeanwhileIsWhole(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if last == first {
-		t.Errorf("the chain stood still at %d rows", last)
+	if last-first < 20 {
+		t.Errorf("the chain grew by %d rows only", last-first)
 	}
 }
 

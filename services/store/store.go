@@ -7,6 +7,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -38,6 +39,9 @@ type Config struct {
 	URL string
 	// MaxOpen connections for requests and jobs (default 8: measured, more gave nothing).
 	MaxOpen int
+	// Pooled says that URL leads to a pooler in transaction mode, so that no
+	// statement may be prepared.
+	Pooled bool
 	// ExportOpen connections are kept apart for exports, so that a slow
 	// download never holds up a sale (default 2).
 	ExportOpen int
@@ -68,7 +72,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	db, err := openPool(dsn, cfg.MaxOpen)
+	db, err := openWith(dsn, cfg.MaxOpen, !cfg.Pooled)
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +127,9 @@ func (s *Store) SQLDB() *sql.DB { return s.db.DB }
 // openPool opens a pool whose parametrised queries take one round trip and need
 // no prepared statement on the server, which is also what PgBouncer's
 // transaction mode asks for. jsonb parameters must then be strings.
-func openPool(dsn string, open int) (*sqlx.DB, error) {
+func openPool(dsn string, open int) (*sqlx.DB, error) { return openWith(dsn, open, false) }
+
+func openWith(dsn string, open int, keepPlans bool) (*sqlx.DB, error) {
 	dsn, err := withParam(dsn, "binary_parameters", "yes")
 	if err != nil {
 		return nil, err
@@ -133,9 +139,13 @@ func openPool(dsn string, open int) (*sqlx.DB, error) {
 			return nil, err
 		}
 	}
-	connector, err := pq.NewConnector(dsn)
+	var connector driver.Connector
+	connector, err = pq.NewConnector(dsn)
 	if err != nil {
 		return nil, errors.New("store: DATABASE_URL cannot be read (its text is not shown, it may hold a password)")
+	}
+	if keepPlans {
+		connector = preparing{connector}
 	}
 	db := sqlx.NewDb(sql.OpenDB(connector), "postgres")
 	db.SetMaxOpenConns(open)
