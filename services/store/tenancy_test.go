@@ -341,7 +341,7 @@ func TestADatabaseOverANetworkNeedsVerifiedTLS(t *testing.T) {
 		"postgres://u:p@localhost/x":                              true,
 		"postgres://u:p@127.0.0.1:5432/x?sslmode=disable":         true,
 		"postgres://u@/x?host=/run/postgresql":                    true,
-		"host=/tmp/sock dbname=x":                                 true,
+		"host=/run/pg dbname=x":                                   true,
 		"postgres://u:p@db.example.com/x?sslmode=verify-full":     true,
 		"postgres://u:p@db.example.com/x":                         false,
 		"postgres://u:p@db.example.com/x?sslmode=require":         false,
