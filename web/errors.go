@@ -70,9 +70,11 @@ func sorted(err error) (int, error) {
 func (s *Server) handleError(err error, c echo.Context) {
 	status, err := sorted(err)
 	level := slog.LevelDebug
+	// The browser went away and nobody reads the answer. What a driver makes of a
+	// query that was cut off need not say so itself.
+	gone := errors.Is(err, context.Canceled) || errors.Is(c.Request().Context().Err(), context.Canceled)
 	switch {
-	case errors.Is(err, context.Canceled):
-		// The browser went away; nobody reads the answer.
+	case gone:
 	case status >= 500:
 		level = slog.LevelError
 	case status == http.StatusForbidden:
@@ -81,6 +83,10 @@ func (s *Server) handleError(err error, c echo.Context) {
 	s.opt.Log.LogAttrs(c.Request().Context(), level, "request failed",
 		slog.String("request_id", RequestID(c)), slog.Int("status", status), slog.String("error", err.Error()))
 	if c.Response().Committed {
+		return
+	}
+	if gone {
+		_ = c.NoContent(status)
 		return
 	}
 	if perr := s.opt.ErrorPage(c, status, err); perr != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"io"
@@ -279,6 +280,31 @@ func TestPanicIsA500AndTheServerLives(t *testing.T) {
 	}
 	if res, _ := ask(t, http.MethodGet, srv.URL+"/fine", nil, nil); res.StatusCode != 200 {
 		t.Error("the server is gone")
+	}
+}
+
+func TestABrowserThatWentAwayIsNoErrorOfOurs(t *testing.T) {
+	inside, done := make(chan struct{}), make(chan struct{})
+	srv, _, log := serve(t, Options{}, Route{Method: http.MethodGet, Path: "/slow", Permission: domain.Public, Handler: func(c echo.Context) error {
+		defer close(done)
+		close(inside)
+		<-c.Request().Context().Done()
+		// What a driver makes of a query that was cut off.
+		return domain.Wrap(driver.ErrBadConn, domain.Unavailable, "The database does not answer at the moment.")
+	}})
+	ctx, cancel := context.WithCancel(t.Context())
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, srv.URL+"/slow", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { <-inside; cancel() }()
+	if res, err := srv.Client().Do(req); err == nil {
+		res.Body.Close()
+	}
+	<-done
+	srv.Close() // waits for the request's last line
+	if strings.Contains(log.String(), "level=ERROR") || strings.Contains(log.String(), `"level":"ERROR"`) {
+		t.Errorf("the log holds an error:\n%s", log.String())
 	}
 }
 
