@@ -95,9 +95,6 @@ func ParseTransactionID(s string) (TransactionID, error) { return ParseID[transa
 // ParseCardID reads a stored card's id; NotFound for anything else.
 func ParseCardID(s string) (CardID, error) { return ParseID[cardKind](s) }
 
-// ParseUserID reads a user's id; NotFound for anything else.
-func ParseUserID(s string) (UserID, error) { return ParseID[userKind](s) }
-
 // serialAlphabet is Crockford's base 32: no I, L, O or U, so that a reference
 // can be read out over the telephone.
 const serialAlphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"

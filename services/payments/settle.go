@@ -52,7 +52,11 @@ func (s *Service) send(ctx context.Context, actor domain.Actor, l link, x domain
 	}
 	if err != nil {
 		s.Log.ErrorContext(ctx, "the provider's answer could not be written down", "transaction", x.ID.String(), "outcome", string(a.to), "error", err)
-		return domain.TxPending, domain.Wrap(err, domain.Unavailable, "The payment was sent but its answer could not be written down. Do not charge again: Counterfoil asks the provider and shows the outcome in Payments.")
+		words := "The payment was sent but its answer could not be written down. Do not charge again: Counterfoil asks the provider and shows the outcome in Payments."
+		if x.Type == domain.Refund {
+			words = "The refund was sent but its answer could not be written down. Do not refund again or give cash: Counterfoil asks the provider and shows the outcome in Payments."
+		}
+		return domain.TxPending, domain.Wrap(err, domain.Unavailable, "%s", words)
 	}
 	return status, nil
 }

@@ -3,25 +3,12 @@ package store
 import (
 	"context"
 	"fmt"
-	"time"
 )
 
 // AuditBreak is the first row of a chain that is not as it was written.
 type AuditBreak struct {
 	Seq int64
 	Why string
-}
-
-// AuditRow is one row of the chain as it stands.
-type AuditRow struct {
-	Seq        int64
-	At         time.Time
-	ActorName  string
-	Action     string
-	ObjectType string
-	ObjectID   string
-	Result     string
-	RequestID  string
 }
 
 // VerifyAudit walks the merchant's chain and names the first row that was
@@ -77,14 +64,4 @@ func (t *Tx) VerifyAudit(ctx context.Context) (*AuditBreak, int64, error) {
 		return &AuditBreak{Seq: n, Why: "is not what the head names: it, or rows before it too, were written anew"}, n, nil
 	}
 	return nil, n, nil
-}
-
-// AuditOf lists an object's newest audit rows, at most limit.
-func (t *Tx) AuditOf(ctx context.Context, objectType, objectID string, limit int) ([]AuditRow, error) {
-	rows, err := t.q.QueryContext(ctx, `select seq, at, actor_name, action, object_type, object_id, result, request_id from audit_log
-		where merchant_id = $1 and object_type = $2 and object_id = $3 order by seq desc limit $4`, t.m, objectType, objectID, limit)
-	return collect("audit of object", rows, err, func() (a AuditRow, err error) {
-		err = rows.Scan(&a.Seq, &a.At, &a.ActorName, &a.Action, &a.ObjectType, &a.ObjectID, &a.Result, &a.RequestID)
-		return a, err
-	})
 }

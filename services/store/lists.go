@@ -254,9 +254,7 @@ func (s *Store) MerchantIDs(ctx context.Context, after domain.MerchantID, limit 
 	})
 }
 
-// InsertMerchant adds a tenant.
+// InsertMerchant adds a tenant in a unit of work of its own.
 func (s *Store) InsertMerchant(ctx context.Context, m domain.Merchant) error {
-	_, err := s.db.ExecContext(ctx, `insert into merchants (id, name, place, address, time_zone, mode, currencies, created_at) values ($1, $2, $3, $4, $5, $6, $7, $8)`,
-		m.ID, m.Name, m.Place, m.Address, m.TimeZone, m.Mode, currencyCodes(m.Currencies), m.CreatedAt)
-	return dbError("insert merchant", err)
+	return s.InTenant(ctx, m.ID, func(tx *Tx) error { return tx.InsertMerchant(ctx, m) })
 }

@@ -17,7 +17,7 @@ import (
 )
 
 // browser starts the system's Chromium. Where it or the npm packages are
-// missing the test is skipped and says which.
+// missing the test is skipped and says which; in CI it fails.
 func browser(t *testing.T) (playwright.Browser, string) {
 	t.Helper()
 	root, err := filepath.Abs("../../..")
@@ -26,15 +26,15 @@ func browser(t *testing.T) (playwright.Browser, string) {
 	}
 	axe, err := os.ReadFile(filepath.Join(root, "node_modules/axe-core/axe.min.js"))
 	if err != nil {
-		t.Skip("skipped: axe-core is not installed (npm ci)")
+		missing(t, "axe-core is not installed (npm ci)")
 	}
 	driver := filepath.Join(root, "node_modules/playwright-core")
 	if _, err := os.Stat(driver); err != nil {
-		t.Skip("skipped: playwright-core is not installed (npm ci)")
+		missing(t, "playwright-core is not installed (npm ci)")
 	}
 	node, err := exec.LookPath("node")
 	if err != nil {
-		t.Skip("skipped: node, which drives the browser, is not installed")
+		missing(t, "node, which drives the browser, is not installed")
 	}
 	chromium := ""
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
@@ -44,7 +44,7 @@ func browser(t *testing.T) (playwright.Browser, string) {
 		}
 	}
 	if chromium == "" {
-		t.Skip("skipped: Chromium is not installed")
+		missing(t, "Chromium is not installed")
 	}
 	folder := t.TempDir()
 	if err := os.Symlink(driver, filepath.Join(folder, "package")); err != nil {
@@ -291,4 +291,14 @@ func testTokenFrameRefusals(t *testing.T, b playwright.Browser) {
 	if got := must[any](t)(other.Evaluate(`messages.map(m => m.data.id || "").join()`)); got != ",page,again" {
 		t.Errorf("it answered %v", got)
 	}
+}
+
+// missing skips the test with its reason, or fails it where a browser is a
+// must.
+func missing(t *testing.T, what string) {
+	t.Helper()
+	if os.Getenv("CI") != "" || os.Getenv("COUNTERFOIL_TEST_NEED_BROWSER") != "" {
+		t.Fatal(what)
+	}
+	t.Skip("skipped: " + what)
 }
