@@ -58,12 +58,12 @@ func (s *Service) Create(ctx context.Context, actor domain.Actor, in NewConnecti
 		fields["base_url"] = "Enter the provider’s address, beginning with https://."
 	}
 	for k := range in.Settings {
-		if !slices.Contains(reg.Settings, k) {
+		if !slices.Contains(reg.Settings(), k) {
 			fields[k] = reg.Label + " has no such setting."
 		}
 	}
 	for k := range in.Secrets {
-		if !slices.Contains(reg.Secrets, k) {
+		if !slices.Contains(reg.Secrets(), k) {
 			fields[k] = reg.Label + " has no such credential."
 		}
 	}

@@ -60,16 +60,19 @@ const (
 	PaymentsCheck  Permission = "payments:check"  // ask the provider for an outcome now
 	PaymentsExport Permission = "payments:export" // CSV
 	OverviewRead   Permission = "overview:read"   // today's figures
+
+	ConnectionsRead   Permission = "connections:read"   // which systems, what they offer, last four characters of keys
+	ConnectionsManage Permission = "connections:manage" // add, test, rotate, pause, remove
 )
 
 // grants is the whole table of who may do what. Public and SignedIn are not in
 // it: they are the same for every role.
 var grants = map[Role][]Permission{
-	Owner:     {PaymentsRead, PaymentsTake, PaymentsRefund, PaymentsCheck, PaymentsExport, OverviewRead},
-	Admin:     {PaymentsRead, PaymentsTake, PaymentsRefund, PaymentsCheck, PaymentsExport, OverviewRead},
-	Manager:   {PaymentsRead, PaymentsTake, PaymentsRefund, PaymentsCheck, PaymentsExport, OverviewRead},
+	Owner:     {PaymentsRead, PaymentsTake, PaymentsRefund, PaymentsCheck, PaymentsExport, OverviewRead, ConnectionsRead, ConnectionsManage},
+	Admin:     {PaymentsRead, PaymentsTake, PaymentsRefund, PaymentsCheck, PaymentsExport, OverviewRead, ConnectionsRead, ConnectionsManage},
+	Manager:   {PaymentsRead, PaymentsTake, PaymentsRefund, PaymentsCheck, PaymentsExport, OverviewRead, ConnectionsRead},
 	Cashier:   {PaymentsRead, PaymentsTake, PaymentsCheck, OverviewRead},
-	Developer: {PaymentsRead, OverviewRead},
+	Developer: {PaymentsRead, OverviewRead, ConnectionsRead},
 	Analyst:   {PaymentsRead, PaymentsExport, OverviewRead},
 }
 

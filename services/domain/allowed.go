@@ -10,16 +10,6 @@ import (
 // adapter implements and narrowed by the connection; nobody lists it by hand.
 type Capability string
 
-// The capabilities of this release.
-const (
-	CanSellByToken     Capability = "sell_by_token"     // a MOTO sale with a card token
-	CanSellByPage      Capability = "sell_by_page"      // a MOTO sale on the provider's own page
-	CanTokenizeInFrame Capability = "tokenize_in_frame" // a frame of the provider's that posts a token
-	CanRefund          Capability = "refund"
-	CanPartRefund      Capability = "part_refund"
-	CanLookUp          Capability = "look_up" // ask for the outcome by our own reference
-)
-
 // Capabilities is a set of them.
 type Capabilities []Capability
 

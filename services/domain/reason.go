@@ -33,6 +33,16 @@ const (
 	ReasonNeverArrived      Reason = "never_arrived"   // the provider does not know it after its window
 	ReasonDuplicate         Reason = "duplicate"       // the provider has this reference already
 	ReasonCardToken         Reason = "card_token"      // the stored card is no longer known
+	ReasonAddressMismatch   Reason = "address_mismatch"
+	ReasonBankAccount       Reason = "bank_account"      // the IBAN or BIC was refused
+	ReasonCaptureTooLarge   Reason = "capture_too_large" // more than is held
+	ReasonWrongState        Reason = "wrong_state"       // captured, voided, refunded or closed already
+	ReasonConcurrent        Reason = "concurrent"        // the provider is working on the same thing
+	ReasonAccountLocked     Reason = "account_locked"    // the provider locked the connection's account
+	ReasonDeviceBusy        Reason = "device_busy"
+	ReasonDeviceOffline     Reason = "device_offline"
+	ReasonNotCancellable    Reason = "not_cancellable"
+	ReasonSchedule          Reason = "schedule_refused"
 )
 
 // reasonWords holds, per reason, what happened and what to tell the customer.
@@ -60,6 +70,16 @@ var reasonWords = map[Reason][2]string{
 	ReasonMaintenance:       {"The provider is closed for maintenance and did not process it.", "Try again later."},
 	ReasonNeverArrived:      {"The provider confirms that it never charged this.", "It is safe to start again."},
 	ReasonDuplicate:         {"The provider already has an operation with our reference.", "Open Payments and look for it before you try again."},
+	ReasonAddressMismatch:   {"The address did not match the card’s.", "Check the address with the customer, or ask for another card."},
+	ReasonBankAccount:       {"The bank account was not accepted.", "Check the account with the customer, or ask for another way to pay."},
+	ReasonCaptureTooLarge:   {"The provider holds less than this.", "Check what is held before you try again."},
+	ReasonWrongState:        {"The provider says that this is no longer possible for this payment.", "Ask the provider for the payment’s state before you try anything else."},
+	ReasonConcurrent:        {"The provider is already working on this.", "Wait for the outcome before you try anything else."},
+	ReasonAccountLocked:     {"The provider has locked this connection’s account.", "Tell whoever looks after the connection; only the provider can unlock it."},
+	ReasonDeviceBusy:        {"The terminal is busy with something else.", "Finish or cancel what is on the terminal, then start again."},
+	ReasonDeviceOffline:     {"The terminal does not answer, and nothing was sent to it.", "Check that it is switched on and connected, then start again."},
+	ReasonNotCancellable:    {"The payment on the terminal can no longer be stopped.", "Wait for its outcome; it can be refunded afterwards."},
+	ReasonSchedule:          {"The provider refused this change of the schedule.", "Check the schedule’s state and dates before you try again."},
 	ReasonCardToken:         {"The provider no longer knows this stored card.", "Ask for the card again."},
 }
 

@@ -5,19 +5,61 @@ import "slices"
 // TransactionType says what a transaction does to its payment's money.
 type TransactionType string
 
-// The transaction types that this release makes.
+// The transaction types. This release makes sales and refunds by itself; the
+// others come from what a provider tells, or are an adapter's to carry out.
 const (
-	Sale   TransactionType = "sale"
-	Refund TransactionType = "refund"
+	Sale               TransactionType = "sale"
+	Preauth            TransactionType = "preauth"
+	Increment          TransactionType = "increment"
+	Decrement          TransactionType = "decrement"
+	Capture            TransactionType = "capture"
+	Void               TransactionType = "void"
+	Refund             TransactionType = "refund"
+	TipAdjustment      TransactionType = "tip_adjustment"
+	Payout             TransactionType = "payout"
+	Register           TransactionType = "register"
+	Deregister         TransactionType = "deregister"
+	Chargeback         TransactionType = "chargeback"
+	ChargebackReversal TransactionType = "chargeback_reversal"
+	// Adjustment is a change that the provider made to a sale's or a refund's
+	// amount after the fact; its amount is the difference.
+	Adjustment TransactionType = "adjustment"
 )
+
+// TransactionTypes lists every type.
+var TransactionTypes = []TransactionType{Sale, Preauth, Increment, Decrement, Capture, Void, Refund, TipAdjustment, Payout, Register, Deregister, Chargeback, ChargebackReversal, Adjustment}
 
 // Label is the type's word on a page.
 func (t TransactionType) Label() string {
 	switch t {
 	case Sale:
 		return "Sale"
+	case Preauth:
+		return "Pre-authorisation"
+	case Increment:
+		return "Increase"
+	case Decrement:
+		return "Decrease"
+	case Capture:
+		return "Capture"
+	case Void:
+		return "Void"
 	case Refund:
 		return "Refund"
+	case TipAdjustment:
+		return "Tip"
+	case Payout:
+		return "Payout"
+	case Register:
+		return "Card stored"
+	case Deregister:
+		return "Card forgotten"
+	case Chargeback:
+		return "Chargeback"
+	case ChargebackReversal:
+		return "Chargeback reversed"
+	case Adjustment:
+		return "Adjustment"
 	}
 	return string(t)
 }

@@ -163,7 +163,7 @@ func (s *Service) link(ctx context.Context, tx *store.Tx, conn domain.Connection
 		s.adapters[conn.ID] = adapter{fp, p}
 		l.provider = p
 	}
-	l.caps = providers.CapabilitiesOf(l.provider, reg, s.PublicURL)
+	l.caps = providers.CapabilitiesOf(l.provider, reg, conn.Settings, s.PublicURL)
 	return l, nil
 }
 

@@ -129,8 +129,25 @@ type Result struct {
 	AuthCode    string
 	Card        domain.Card
 	RedirectURL string
+	// Token is what a later SellByToken of the same connection takes; opaque,
+	// and sealed before it is stored.
+	Token string
+	// Tip is the part of Amount that is a tip, when the provider tells it.
+	Tip *money.Amount
+	// Receipts are the provider's own, as they came; they are foreign markup.
+	Receipts []Receipt
+	// Review says that the provider's risk check wants a person to look.
+	Review bool
 	// Raw is the answer's body, scrubbed of secrets and card data.
 	Raw []byte
+}
+
+// Receipt is one that a provider or its terminal made: an address, inline HTML,
+// or a picture of a signature. It is never shown in our own origin.
+type Receipt struct {
+	Copy string // "merchant", "customer" or "signature"
+	Kind string // "url", "html" or "image"
+	Body string
 }
 
 // ErrorKind classes a fault; a decline is not a fault.
@@ -213,8 +230,18 @@ type Config struct {
 	BaseURL  string
 	Settings map[string]string // public values
 	Secrets  map[string]string // opened credentials; never logged
-	HTTP     http.RoundTripper // nil: a transport with our time-outs
-	Now      func() time.Time
+	// Also are other sets of credentials that count while a rotation is under
+	// way, for verifying callbacks only; nothing is sent with them.
+	Also []map[string]string
+	// CallbackURL is where the provider may call us about this connection;
+	// empty: it is not asked to.
+	CallbackURL string
+	HTTP        http.RoundTripper // nil: a transport with our time-outs
+	Now         func() time.Time
+	// Timeout bounds one call of this connection; zero: the registration's.
+	Timeout time.Duration
+	// PerMinute is how many calls this connection may make; zero: no bound.
+	PerMinute int
 }
 
 // Registration is one adapter as the product knows it.
@@ -222,8 +249,14 @@ type Registration struct {
 	Name  string // in URLs and rows
 	Label string // on pages
 	New   func(Config) (Provider, error)
-	// Settings and Secrets name the values that a connection needs.
-	Settings, Secrets []string
+	// Fields are the values that a connection needs, in the order of the form.
+	Fields []Field
+	// Addresses are the base URLs that the document names, each for one mode. A
+	// merchant of the other mode may not use them. Another address may be typed.
+	Addresses []Address
+	// Narrow says why a connection does not offer a capability that the adapter
+	// has, as a whole sentence; empty: it does. Nil: all are offered.
+	Narrow func(settings map[string]string, c domain.Capability) string
 	// Currency says whether the document gives a rule for a currency's
 	// exponent; an adapter refuses the others.
 	Currency    func(money.Currency) bool
@@ -269,32 +302,6 @@ func (r *Registry) All() []Registration {
 		return 1
 	})
 	return all
-}
-
-// CapabilitiesOf computes what an adapter can do from what it implements, then
-// narrows it by the registration and the connection. origin is the page that
-// would hold a frame; empty when none is asked for.
-func CapabilitiesOf(p Provider, reg Registration, origin string) domain.Capabilities {
-	var caps domain.Capabilities
-	add := func(c domain.Capability, ok bool) {
-		if ok {
-			caps = append(caps, c)
-		}
-	}
-	_, token := p.(TokenSeller)
-	_, page := p.(PageSeller)
-	_, refund := p.(Refunder)
-	_, look := p.(StatusFinder)
-	add(domain.CanSellByToken, token)
-	add(domain.CanSellByPage, page)
-	if f, ok := p.(FrameTokenizer); ok && token {
-		_, offered := f.CardFrame(origin)
-		add(domain.CanTokenizeInFrame, offered)
-	}
-	add(domain.CanRefund, refund)
-	add(domain.CanPartRefund, refund && reg.PartRefund)
-	add(domain.CanLookUp, look && reg.Idempotency.Lookup)
-	return caps
 }
 
 // Currencies narrows the merchant's currencies to those that the adapter has a

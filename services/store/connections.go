@@ -64,6 +64,10 @@ func (t *Tx) InsertConnection(ctx context.Context, c domain.Connection) error {
 	_, err = t.q.ExecContext(ctx, `insert into connections (merchant_id, id, provider, name, mode, base_url, settings, currencies, active, created_at)
 		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
 		t.m, c.ID, c.Provider, c.Name, c.Mode, c.BaseURL, string(raw), currencyCodes(c.Currencies), c.Active, c.CreatedAt)
+	if err != nil {
+		return dbError("insert connection", err)
+	}
+	_, err = t.q.ExecContext(ctx, `insert into directory (kind, key_hash, merchant_id) values ('connection', sha256($1::text::bytea), $2)`, c.ID.String(), t.m)
 	return dbError("insert connection", err)
 }
 
@@ -86,14 +90,14 @@ func (t *Tx) Connection(ctx context.Context, id domain.ConnectionID) (domain.Con
 // pages may show of it.
 func (t *Tx) PutSecret(ctx context.Context, id domain.ConnectionID, field string, sealed []byte, last4 string, at time.Time) error {
 	_, err := t.q.ExecContext(ctx, `insert into connection_secrets (merchant_id, connection_id, field, sealed, last4, set_at) values ($1, $2, $3, $4, $5, $6)
-		on conflict (merchant_id, connection_id, field) do update set sealed = excluded.sealed, last4 = excluded.last4, set_at = excluded.set_at`,
+		on conflict (merchant_id, connection_id, slot, field) do update set sealed = excluded.sealed, last4 = excluded.last4, set_at = excluded.set_at`,
 		t.m, id, field, sealed, last4, at)
 	return dbError("put secret", err)
 }
 
 // Secrets reads a connection's sealed credentials by field.
 func (t *Tx) Secrets(ctx context.Context, id domain.ConnectionID) (map[string][]byte, error) {
-	rows, err := t.q.QueryContext(ctx, `select field, sealed from connection_secrets where merchant_id = $1 and connection_id = $2`, t.m, id)
+	rows, err := t.q.QueryContext(ctx, `select field, sealed from connection_secrets where merchant_id = $1 and connection_id = $2 and slot = 'current'`, t.m, id)
 	if err != nil {
 		return nil, dbError("secrets", err)
 	}

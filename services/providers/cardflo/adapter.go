@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/counterfoil/counterfoil/services/domain"
 	"github.com/counterfoil/counterfoil/services/money"
 	"github.com/counterfoil/counterfoil/services/providers"
 	"github.com/counterfoil/counterfoil/services/providers/httpclient"
@@ -71,11 +72,18 @@ var (
 // Registration is the adapter as the product knows it.
 func Registration() providers.Registration {
 	return providers.Registration{
-		Name:       Name,
-		Label:      "Cardflo",
-		New:        func(c providers.Config) (providers.Provider, error) { return New(c) },
-		Settings:   []string{SettingCardFrame, SettingPageOrigin},
-		Secrets:    []string{SecretAPIKey, SecretUsername, SecretPassword, SecretSharedSecret},
+		Name:  Name,
+		Label: "Cardflo",
+		New:   func(c providers.Config) (providers.Provider, error) { return New(c) },
+		Fields: []providers.Field{
+			{Name: SecretAPIKey, Label: "API key", Hint: "The connector’s key, a part of every address.", Kind: providers.FieldText, Secret: true, Required: true},
+			{Name: SecretUsername, Label: "API user", Kind: providers.FieldText, Secret: true, Required: true},
+			{Name: SecretPassword, Label: "API password", Kind: providers.FieldText, Secret: true, Required: true},
+			{Name: SecretSharedSecret, Label: "Shared secret", Hint: "Signs requests and proves callbacks. Leave it empty if the connector asks for no signature.", Kind: providers.FieldText, Secret: true},
+			{Name: SettingCardFrame, Label: "Card frame’s address", Hint: "Leave it empty unless the provider gave you one.", Kind: providers.FieldURL},
+			{Name: SettingPageOrigin, Label: "Payment page’s origin", Hint: "Leave it empty unless payment pages are on another host than the API.", Kind: providers.FieldURL},
+		},
+		Addresses:  []providers.Address{{URL: "https://gateway.cardflo.io/api/v3", Label: "Cardflo gateway", Mode: domain.Live}},
 		Currency:   hasRule,
 		PartRefund: true,
 		Absence:    providers.Absence{After: absentAfter, Asks: absentAsks},

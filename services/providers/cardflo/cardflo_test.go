@@ -548,10 +548,10 @@ func TestTheFrameIsOfferedOnlyWhereItIsConfigured(t *testing.T) {
 	if !ok || f.URL != "http://127.0.0.1:9090/cardflo/frame/key?a=b&origin=https%3A%2F%2Fshop.example%3A8443" || f.Origin != "http://127.0.0.1:9090" {
 		t.Errorf("%+v", f)
 	}
-	if caps := providers.CapabilitiesOf(a, Registration(), ""); !caps.Has(domain.CanTokenizeInFrame) || !caps.Has(domain.CanSellByPage) {
+	if caps := providers.CapabilitiesOf(a, Registration(), nil, ""); !caps.Has(domain.CanTokenizeInFrame) || !caps.Has(domain.CanSellByPage) {
 		t.Errorf("capabilities %v", caps)
 	}
-	if caps := providers.CapabilitiesOf(s.adapter(t), Registration(), ""); caps.Has(domain.CanTokenizeInFrame) {
+	if caps := providers.CapabilitiesOf(s.adapter(t), Registration(), nil, ""); caps.Has(domain.CanTokenizeInFrame) {
 		t.Errorf("capabilities without a frame %v", caps)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/counterfoil/counterfoil/services/domain"
 	"github.com/counterfoil/counterfoil/services/money"
 	"github.com/counterfoil/counterfoil/services/providers"
 	"github.com/counterfoil/counterfoil/services/providers/httpclient"
@@ -56,11 +57,17 @@ var (
 // Registration is the adapter as the product knows it.
 func Registration() providers.Registration {
 	return providers.Registration{
-		Name:       Name,
-		Label:      "Handpoint",
-		New:        func(c providers.Config) (providers.Provider, error) { return New(c) },
-		Settings:   []string{SettingStatusBase},
-		Secrets:    []string{SecretAPIKey},
+		Name:  Name,
+		Label: "Handpoint",
+		New:   func(c providers.Config) (providers.Provider, error) { return New(c) },
+		Fields: []providers.Field{
+			{Name: SecretAPIKey, Label: "Cloud API key", Kind: providers.FieldText, Secret: true, Required: true},
+			{Name: SettingStatusBase, Label: "Status service’s address", Hint: "Leave it empty unless Handpoint gave you another one.", Kind: providers.FieldURL},
+		},
+		Addresses: []providers.Address{
+			{URL: "https://cloud.handpoint.com", Label: "Production and demo terminals", Mode: domain.Live},
+			{URL: "https://cloud.handpoint.io", Label: "Debug terminals", Mode: domain.Test},
+		},
 		Currency:   hasRule,
 		PartRefund: true,
 		Absence:    providers.Absence{After: absentAfter, Asks: absentAsks},

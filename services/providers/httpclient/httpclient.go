@@ -48,6 +48,9 @@ type ClientOptions struct {
 	HTTP http.RoundTripper
 	// Timeout bounds one call from dialling to the last byte.
 	Timeout time.Duration
+	// PerMinute bounds the calls of the connection; zero: no bound. A call above
+	// it is not sent.
+	PerMinute int
 	// MaxBody is the longest answer that is read; a longer one is garbage.
 	MaxBody int64
 	// Secrets are values that must not appear in a transcript, an error or a

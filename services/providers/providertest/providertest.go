@@ -285,7 +285,7 @@ func wantFault(t *testing.T, err error, notDone bool, kinds ...providers.ErrorKi
 
 func (s Subject) registration(t *testing.T) {
 	r := s.Registration
-	if r.Name == "" || r.Label == "" || r.New == nil || r.Currency == nil || len(r.Secrets) == 0 {
+	if r.Name == "" || r.Label == "" || r.New == nil || r.Currency == nil || len(r.Secrets()) == 0 {
 		t.Errorf("incomplete registration: %+v", r)
 	}
 	if r.Timeout <= 0 || r.Timeout > time.Minute {
@@ -295,7 +295,7 @@ func (s Subject) registration(t *testing.T) {
 		t.Errorf("an attempt can be looked up, but no rule says when absence counts: %+v", r.Absence)
 	}
 	for name := range s.Secrets {
-		if !contains(r.Secrets, name) {
+		if !contains(r.Secrets(), name) {
 			t.Errorf("%s is not among the registration's secrets", name)
 		}
 	}
