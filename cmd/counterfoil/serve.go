@@ -194,9 +194,9 @@ func openHouse(ctx context.Context, cfg houseConfig) (*house, error) {
 func (h *house) wire(publicURL string) {
 	h.publicURL = publicURL
 	reg := registry()
-	h.payments = payments.New(payments.Config{Store: h.store, Registry: reg, Secrets: h.sealer, Now: time.Now, Log: h.log, PublicURL: publicURL,
-		Transport: httpclient.Transport(httpclient.Options{AllowHosts: h.allowHosts})})
-	h.connections = &connections.Service{Store: h.store, Registry: reg, Secrets: h.sealer, Now: time.Now}
+	transport := httpclient.Transport(httpclient.Options{AllowHosts: h.allowHosts})
+	h.payments = payments.New(payments.Config{Store: h.store, Registry: reg, Secrets: h.sealer, Now: time.Now, Log: h.log, PublicURL: publicURL, Transport: transport})
+	h.connections = &connections.Service{Store: h.store, Registry: reg, Secrets: h.sealer, Now: time.Now, Transport: transport, PublicURL: publicURL}
 }
 
 // refuseDemo keeps a real server off the demo's database, whose accounts are
@@ -244,6 +244,7 @@ func (h *house) serve(ctx context.Context, s serving) error {
 	server.Add(handlers.Setup{Service: h.signin}.Routes()...)
 	server.Add(handlers.Account{Service: h.signin}.Routes()...)
 	server.Add((&handlers.Payments{Service: h.payments}).Routes()...)
+	server.Add((&handlers.Connections{Service: h.connections, SignIn: h.signin}).Routes()...)
 	server.Add(s.more...)
 	if s.ready != nil {
 		if err := s.ready(s.publicURL); err != nil {

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -129,6 +130,30 @@ func (s *Shared) check(req *http.Request) error {
 		return nil
 	case u.Scheme != "https" || port != "443":
 		return &RefusedError{"the provider's address must be https on port 443"}
+	}
+	return nil
+}
+
+// CheckAddress says why an address may not be called, as far as that can be told
+// without asking a name server: what it lets through is judged again when it is
+// dialled. It exists for forms, so that a person hears of it before the first
+// call does. The error is a *RefusedError.
+func (s *Shared) CheckAddress(u *url.URL) error {
+	if err := s.check(&http.Request{URL: u}); err != nil {
+		return err
+	}
+	// What is neither https nor on port 443 got here by the operator's list.
+	if u.Scheme != "https" || u.Port() != "" && u.Port() != "443" || s.allowed[strings.ToLower(net.JoinHostPort(u.Hostname(), "443"))] {
+		return nil
+	}
+	host := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
+	last := host[strings.LastIndexByte(host, '.')+1:]
+	// A last part that begins with a digit is an address in one of its old
+	// spellings (0177.1, 2130706433), never a name of the public internet.
+	if a, err := netip.ParseAddr(host); err == nil && Public(a) {
+		return nil
+	} else if err == nil || !strings.Contains(host, ".") || last == "" || last == "localhost" || last[0] >= '0' && last[0] <= '9' {
+		return &RefusedError{"the provider's address is not a public one"}
 	}
 	return nil
 }
