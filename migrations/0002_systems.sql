@@ -7,7 +7,8 @@ alter table connections
   add column tested_at   timestamptz,   -- the last test, and what the provider said
   add column test_ok     boolean not null default false,
   add column test_said   text not null default '',
-  add column test_meaning text not null default '';
+  add column test_meaning text not null default '',
+  add column next_confirmed_at timestamptz; -- the credentials in slot next were confirmed, and may be switched to
 
 -- A new key stands beside the old one until it is confirmed and switched to;
 -- the one before it still proves callbacks until it is retired.
