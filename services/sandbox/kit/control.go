@@ -33,6 +33,12 @@ type Adopter interface {
 	Adopt(account string, charges []Charge) error
 }
 
+// Controlled is an emulator with controls of its own, by the last segment of
+// their path: POST /_sandbox/{provider}/{name}.
+type Controlled interface {
+	Controls() map[string]http.Handler
+}
+
 // Pump brings an emulator up to its clock: what was pending ends, and callbacks
 // that are due are sent again.
 func Pump(e Emulator) {
@@ -55,6 +61,11 @@ func ControlHandler(emulators map[string]Emulator) http.Handler {
 		mux.Handle("POST "+base+"release", control(func(struct{}) (any, error) { k.Faults.Release(); return nil, nil }))
 		if a, ok := e.(Adopter); ok {
 			mux.Handle("POST "+base+"adopt", control(func(in adoption) (any, error) { return nil, a.Adopt(in.Account, in.Charges) }))
+		}
+		if c, ok := e.(Controlled); ok {
+			for name, h := range c.Controls() {
+				mux.Handle("POST "+base+name, h)
+			}
 		}
 		mux.Handle("POST "+base+"reset", control(func(struct{}) (any, error) { e.Reset(); return nil, nil }))
 		mux.Handle("POST "+base+"clock/advance", control(func(a advance) (any, error) {
