@@ -56,6 +56,11 @@ func ControlHandler(emulators map[string]Emulator) http.Handler {
 		if a, ok := e.(Adopter); ok {
 			mux.Handle("POST "+base+"adopt", control(func(in adoption) (any, error) { return nil, a.Adopt(in.Account, in.Charges) }))
 		}
+		if c, ok := e.(Controlled); ok {
+			for own, h := range c.Controls() {
+				mux.Handle(base+own, h)
+			}
+		}
 		mux.Handle("POST "+base+"reset", control(func(struct{}) (any, error) { e.Reset(); return nil, nil }))
 		mux.Handle("POST "+base+"clock/advance", control(func(a advance) (any, error) {
 			if a.Seconds <= 0 {
@@ -156,7 +161,7 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 type Control struct {
 	// BaseURL is the sandbox's address, e.g. http://127.0.0.1:9090.
 	BaseURL string
-	// Provider is the emulator: handpoint or cardflo.
+	// Provider is the emulator's name, for example handpoint.
 	Provider string
 	// Client is the HTTP client; nil means http.DefaultClient.
 	Client *http.Client
@@ -227,6 +232,15 @@ func (c Control) State(ctx context.Context) (State, error) {
 // Reset empties the ledger, the queues and the journal, and puts the clock back.
 func (c Control) Reset(ctx context.Context) error {
 	return c.call(ctx, http.MethodPost, "reset", struct{}{}, nil)
+}
+
+// Do calls a control of the emulator's own (Controlled) with a body of its
+// form; nil sends none and asks with GET. out may be nil.
+func (c Control) Do(ctx context.Context, name string, in, out any) error {
+	if in == nil {
+		return c.call(ctx, http.MethodGet, name, nil, out)
+	}
+	return c.call(ctx, http.MethodPost, name, in, out)
 }
 
 func (c Control) call(ctx context.Context, method, path string, in, out any) error {
