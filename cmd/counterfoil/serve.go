@@ -22,6 +22,7 @@ import (
 	"github.com/counterfoil/counterfoil/services/secrets"
 	"github.com/counterfoil/counterfoil/services/signin"
 	"github.com/counterfoil/counterfoil/services/store"
+	"github.com/counterfoil/counterfoil/services/webhooks"
 	"github.com/counterfoil/counterfoil/web"
 )
 
@@ -125,7 +126,7 @@ func (c *workerCmd) Run(ctx context.Context) error {
 	if err := h.store.Ready(ctx); err != nil {
 		return err
 	}
-	runner, err := jobs.New(h.store, h.payments, h.log, 0)
+	runner, err := jobs.New(h.store, h.payments, h.webhooks, h.log, 0)
 	if err != nil {
 		return err
 	}
@@ -168,6 +169,7 @@ type house struct {
 	payments    *payments.Service
 	signin      *signin.Service
 	connections *connections.Service
+	webhooks    *webhooks.Service
 }
 
 func openHouse(ctx context.Context, cfg houseConfig) (*house, error) {
@@ -196,6 +198,7 @@ func (h *house) wire(publicURL string) {
 	reg := registry()
 	h.payments = payments.New(payments.Config{Store: h.store, Registry: reg, Secrets: h.sealer, Now: time.Now, Log: h.log, PublicURL: publicURL,
 		Transport: httpclient.Transport(httpclient.Options{AllowHosts: h.allowHosts})})
+	h.webhooks = webhooks.New(h.store, h.payments, time.Now, h.log)
 	h.connections = &connections.Service{Store: h.store, Registry: reg, Secrets: h.sealer, Now: time.Now}
 }
 
@@ -244,6 +247,7 @@ func (h *house) serve(ctx context.Context, s serving) error {
 	server.Add(handlers.Setup{Service: h.signin}.Routes()...)
 	server.Add(handlers.Account{Service: h.signin}.Routes()...)
 	server.Add((&handlers.Payments{Service: h.payments}).Routes()...)
+	server.Add((&handlers.Webhooks{Service: h.webhooks}).Routes()...)
 	server.Add(s.more...)
 	if s.ready != nil {
 		if err := s.ready(s.publicURL); err != nil {
@@ -252,7 +256,7 @@ func (h *house) serve(ctx context.Context, s serving) error {
 	}
 	var runner *jobs.Runner
 	if s.jobs {
-		if runner, err = jobs.New(h.store, h.payments, h.log, h.jobPoll); err != nil {
+		if runner, err = jobs.New(h.store, h.payments, h.webhooks, h.log, h.jobPoll); err != nil {
 			return err
 		}
 		if err := runner.Start(context.WithoutCancel(ctx)); err != nil {

@@ -46,9 +46,9 @@ func (d Detail) Asking() bool {
 	return false
 }
 
-// Sale is the payment's first transaction.
+// Sale is the transaction that began the payment.
 func (d Detail) Sale() domain.Transaction {
-	sale, _ := saleOf(d.Transactions)
+	sale, _ := domain.Root(d.Transactions)
 	return sale
 }
 
@@ -98,7 +98,7 @@ func (s *Service) Get(ctx context.Context, actor domain.Actor, id domain.Payment
 	for _, t := range d.Transactions {
 		d.Open = d.Open || t.Status.Open()
 	}
-	_, saleOpen := saleOf(d.Transactions)
+	_, saleOpen := chargedBy(d.Transactions)
 	d.Payment.ConnectionName, d.Payment.Provider = d.Connection.Name, s.ProviderLabel(d.Connection.Provider)
 	d.RefundWhy = domain.Allowed(actor, d.Payment, saleOpen, domain.ActRefund, d.Caps)
 	d.CheckWhy = domain.Allowed(actor, d.Payment, d.Open, domain.ActCheck, d.Caps)

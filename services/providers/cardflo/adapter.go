@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/counterfoil/counterfoil/services/domain"
@@ -48,25 +47,30 @@ const timeout = 30 * time.Second
 
 // Adapter is Cardflo bound to one connection. It is safe for concurrent use.
 type Adapter struct {
-	base       *url.URL
-	apiKey     string
-	username   string
-	password   string
-	shared     string
-	cardFrame  *url.URL
-	pageOrigin string
-	now        func() time.Time
-	http       *httpclient.Client
+	base     *url.URL
+	apiKey   string
+	username string
+	password string
+	shared   string
+	// proofs are the shared secrets that a notification may be signed with.
+	proofs      []string
+	callbackURL string
+	cardFrame   *url.URL
+	pageOrigin  string
+	now         func() time.Time
+	timeout     time.Duration
+	http        *httpclient.Client
 }
 
 var (
-	_ providers.Provider       = (*Adapter)(nil)
-	_ providers.TokenSeller    = (*Adapter)(nil)
-	_ providers.PageSeller     = (*Adapter)(nil)
-	_ providers.Refunder       = (*Adapter)(nil)
-	_ providers.StatusFinder   = (*Adapter)(nil)
-	_ providers.FrameTokenizer = (*Adapter)(nil)
-	_ providers.PageOrigin     = (*Adapter)(nil)
+	_ providers.Provider         = (*Adapter)(nil)
+	_ providers.TokenSeller      = (*Adapter)(nil)
+	_ providers.PageSeller       = (*Adapter)(nil)
+	_ providers.Refunder         = (*Adapter)(nil)
+	_ providers.StatusFinder     = (*Adapter)(nil)
+	_ providers.FrameTokenizer   = (*Adapter)(nil)
+	_ providers.PageOrigin       = (*Adapter)(nil)
+	_ providers.CallbackReceiver = (*Adapter)(nil)
 )
 
 // Registration is the adapter as the product knows it.
@@ -97,14 +101,14 @@ func Registration() providers.Registration {
 // New makes an adapter. It refuses a base URL or an origin that cannot be one,
 // and missing credentials; the error names the value and never repeats it.
 func New(c providers.Config) (*Adapter, error) {
-	base, err := url.Parse(strings.TrimRight(c.BaseURL, "/"))
-	if err != nil || base.Host == "" || base.User != nil || (base.Scheme != "https" && base.Scheme != "http") || base.RawQuery != "" || base.Fragment != "" {
+	base, err := providers.WebURL(c.BaseURL)
+	if err != nil {
 		return nil, fmt.Errorf("cardflo: the base URL is not one")
 	}
 	a := &Adapter{
 		base: base, apiKey: c.Secrets[SecretAPIKey], username: c.Secrets[SecretUsername],
 		password: c.Secrets[SecretPassword], shared: c.Secrets[SecretSharedSecret],
-		pageOrigin: originOf(base), now: c.Now,
+		pageOrigin: providers.OriginOf(base), now: c.Now, callbackURL: c.CallbackURL,
 	}
 	if a.now == nil {
 		a.now = time.Now
@@ -115,23 +119,41 @@ func New(c providers.Config) (*Adapter, error) {
 		}
 	}
 	if s := c.Settings[SettingPageOrigin]; s != "" {
-		u, err := webURL(s)
+		u, err := providers.WebURL(s)
 		if err != nil {
 			return nil, fmt.Errorf("cardflo: %s is not an origin", SettingPageOrigin)
 		}
-		a.pageOrigin = originOf(u)
+		a.pageOrigin = providers.OriginOf(u)
 	}
 	if s := c.Settings[SettingCardFrame]; s != "" {
-		if a.cardFrame, err = webURL(s); err != nil {
+		// Unlike a base URL it may carry a query.
+		u, err := url.Parse(s)
+		if err != nil || u.Host == "" || u.User != nil || (u.Scheme != "https" && u.Scheme != "http") {
 			return nil, fmt.Errorf("cardflo: %s is not a web address", SettingCardFrame)
 		}
+		a.cardFrame = u
 	}
+	secrets := []string{a.apiKey, a.username, a.password, a.shared, basicAuth(a.username, a.password)}
+	for _, set := range append([]map[string]string{c.Secrets}, c.Also...) {
+		if s := set[SecretSharedSecret]; s != "" {
+			a.proofs = append(a.proofs, s)
+		}
+		for _, s := range set {
+			secrets = append(secrets, s)
+		}
+	}
+	limit := c.Timeout
+	if limit <= 0 {
+		limit = timeout
+	}
+	a.timeout = limit
 	a.http = httpclient.New(httpclient.ClientOptions{
 		Provider:   Name,
 		Connection: []string{base.String(), a.apiKey, a.username},
 		HTTP:       c.HTTP,
-		Timeout:    timeout,
-		Secrets:    []string{a.apiKey, a.username, a.password, a.shared, basicAuth(a.username, a.password)},
+		Timeout:    limit,
+		PerMinute:  c.PerMinute,
+		Secrets:    secrets,
 		Now:        a.now,
 	})
 	return a, nil
@@ -150,7 +172,7 @@ func (a *Adapter) CardFrame(parentOrigin string) (providers.Frame, bool) {
 	q := u.Query()
 	q.Set("origin", parentOrigin)
 	u.RawQuery = q.Encode()
-	return providers.Frame{URL: u.String(), Origin: originOf(&u)}, true
+	return providers.Frame{URL: u.String(), Origin: providers.OriginOf(&u)}, true
 }
 
 // CardPageOrigin is the only origin that a redirectUrl may have.
@@ -158,35 +180,6 @@ func (a *Adapter) CardPageOrigin() string { return a.pageOrigin }
 
 // hasRule: "decimals separated by ., max. 3 decimals" (seed 003, "Debit").
 func hasRule(c money.Currency) bool { return !c.IsZero() && c.Exponent() <= 3 }
-
-func webURL(s string) (*url.URL, error) {
-	u, err := url.Parse(s)
-	if err != nil || u.Host == "" || u.User != nil || (u.Scheme != "https" && u.Scheme != "http") {
-		return nil, fmt.Errorf("not a web address")
-	}
-	return u, nil
-}
-
-// originOf gives scheme://host[:port] as a browser compares it: in small
-// letters and without the scheme's own port.
-func originOf(u *url.URL) string {
-	scheme, host := strings.ToLower(u.Scheme), strings.ToLower(u.Host)
-	switch scheme {
-	case "https":
-		host = strings.TrimSuffix(host, ":443")
-	case "http":
-		host = strings.TrimSuffix(host, ":80")
-	}
-	return scheme + "://" + host
-}
-
-func (a *Adapter) endpoint(parts ...string) string {
-	escaped := make([]string, len(parts))
-	for i, p := range parts {
-		escaped[i] = url.PathEscape(p)
-	}
-	return a.base.String() + "/" + strings.Join(escaped, "/")
-}
 
 func (a *Adapter) header(method, rawURL string, body []byte) (http.Header, error) {
 	u, err := url.Parse(rawURL)

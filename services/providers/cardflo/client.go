@@ -72,10 +72,11 @@ func (a *Adapter) debit(ctx context.Context, op string, req providers.SaleReques
 		Currency:              req.Amount.Currency().Code(),
 		TransactionToken:      req.Token,
 		TransactionIndicator:  indicatorMOTO,
-		Description:           atMost(req.OrderReference, 255),
+		Description:           providers.AtMost(req.OrderReference, 255),
 		SuccessURL:            req.ReturnURL,
 		CancelURL:             req.ReturnURL,
 		ErrorURL:              req.ReturnURL,
+		CallbackURL:           a.callbackURL,
 	}
 	if req.Email != "" {
 		body.Customer = &customer{Email: req.Email}
@@ -97,7 +98,8 @@ func (a *Adapter) Refund(ctx context.Context, req providers.RefundRequest) (prov
 		Amount:                req.Amount.Major(),
 		Currency:              req.Amount.Currency().Code(),
 		ReferenceUUID:         req.OriginalRef,
-		Description:           atMost(req.Note, 255),
+		CallbackURL:           a.callbackURL,
+		Description:           providers.AtMost(req.Note, 255),
 	}, "")
 	if err == nil && res.ProviderRef == req.OriginalRef {
 		return providers.Result{}, &providers.Error{
@@ -135,7 +137,7 @@ func (a *Adapter) post(ctx context.Context, op, tail string, body any, token str
 		return providers.Result{}, a.unsent(op, domain.ReasonInvalidRequest, "the request cannot be written")
 	}
 	resp, err := a.call(ctx, httpclient.Call{
-		Op: op, Method: http.MethodPost, URL: a.endpoint("transaction", a.apiKey, tail),
+		Op: op, Method: http.MethodPost, URL: providers.Endpoint(a.base, "transaction", a.apiKey, tail),
 		LogPath: a.base.Path + "/transaction/{apiKey}/" + tail, Body: raw, Secrets: []string{token},
 	})
 	if err != nil {
@@ -159,12 +161,12 @@ func (a *Adapter) FindStatus(ctx context.Context, q providers.Lookup) (providers
 	if len(ways) == 0 {
 		return providers.Result{}, &providers.Error{Provider: Name, Op: "status", Kind: providers.KindRefused, Text: "there is nothing to ask by"}
 	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	ctx, cancel := context.WithTimeout(ctx, a.timeout)
 	defer cancel()
 	var res providers.Result
 	for _, way := range ways {
 		resp, err := a.call(ctx, httpclient.Call{
-			Op: "status", Method: http.MethodGet, URL: a.endpoint("status", a.apiKey, way[0], way[1]),
+			Op: "status", Method: http.MethodGet, URL: providers.Endpoint(a.base, "status", a.apiKey, way[0], way[1]),
 			LogPath: a.base.Path + "/status/{apiKey}/" + way[0] + "/" + way[1],
 		})
 		if err == nil {
@@ -202,9 +204,10 @@ func (a *Adapter) garbage(op string, resp *httpclient.Response, secret, format s
 	}
 }
 
-func atMost(s string, n int) string {
-	if r := []rune(s); len(r) > n {
-		return string(r[:n])
-	}
-	return s
-}
+// storedPrefix marks a token that names a card stored at the gateway by the
+// uuid of its registration, for SellByToken and the others that take a token;
+// what has it not is a token of payment.js.
+const storedPrefix = "register:"
+
+// storedCard is the token of a card that a registration stored.
+func storedCard(uuid string) string { return storedPrefix + uuid }

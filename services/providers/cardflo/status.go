@@ -130,7 +130,7 @@ const maxURL = 2048
 // a frame of ours.
 func (a *Adapter) redirect(res *providers.Result, to string) {
 	u, err := url.Parse(to)
-	if err != nil || u.User != nil || u.Host == "" || originOf(u) != a.pageOrigin || len(to) > maxURL {
+	if err != nil || u.User != nil || u.Host == "" || providers.OriginOf(u) != a.pageOrigin || len(to) > maxURL {
 		res.Text = "the provider's page is not an address on " + a.pageOrigin + ", so it is not opened"
 		return
 	}
@@ -282,6 +282,20 @@ func (a *Adapter) result(ans answer, resp *httpclient.Response, secret string) p
 	if len(ans.Errors) > 0 {
 		res.Code, res.Text = ans.Errors[0].code(), ans.Errors[0].text()
 	}
+	return a.finish(res, ans.ReturnData, ans.RiskCheck, secret)
+}
+
+// finish adds what the answer says beside its verdict, and makes the
+// provider's words fit to be kept.
+func (a *Adapter) finish(res providers.Result, with returnData, check risk, secret string) providers.Result {
+	// The other words, APPROVED and DECLINED, speak through the verdict.
+	res.Review = check.Result == "REVIEW"
+	if res.Text == "" {
+		res.Text = with.payer()
+	}
+	if advice := either(with.ParsedAdvice, with.Advice); advice != "" {
+		res.Text = strings.TrimSpace(res.Text + " Advice of the card scheme: " + string(advice))
+	}
 	res.Code, res.Text = a.http.Words(res.Code, secret), a.http.Words(res.Text, secret)
 	return res
 }
@@ -299,7 +313,7 @@ func (d returnData) card() domain.Card {
 		return c
 	}
 	c.Last4 = string(d.LastFour)
-	for _, name := range []text{d.Type, d.BinBrand} {
+	for _, name := range []providers.Text{d.Type, d.BinBrand} {
 		if b, ok := brands[strings.NewReplacer(" ", "", "_", "", "-", "").Replace(strings.ToLower(string(name)))]; ok {
 			c.Brand = b
 			break
