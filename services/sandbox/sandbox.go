@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/counterfoil/counterfoil/services/sandbox/cardflo"
+	"github.com/counterfoil/counterfoil/services/sandbox/cloudflow"
+	"github.com/counterfoil/counterfoil/services/sandbox/cloudpayments"
 	"github.com/counterfoil/counterfoil/services/sandbox/handpoint"
 	"github.com/counterfoil/counterfoil/services/sandbox/kit"
 )
@@ -18,8 +20,10 @@ import (
 // Config is the fixed data of the sandbox. The zero value is what README
 // documents: the published keys, cards and tokens.
 type Config struct {
-	Handpoint handpoint.Config
-	Cardflo   cardflo.Config
+	Handpoint     handpoint.Config
+	Cardflo       cardflo.Config
+	CloudFlow     cloudflow.Config
+	CloudPayments cloudpayments.Config
 	// Now is the clock of all emulators; nil means the system clock. Each
 	// emulator's clock is moved separately.
 	Now func() time.Time
@@ -30,16 +34,20 @@ type Control = kit.Control
 
 // Sandbox is the set of emulators.
 type Sandbox struct {
-	Handpoint *handpoint.Server
-	Cardflo   *cardflo.Server
-	handler   http.Handler
+	Handpoint     *handpoint.Server
+	Cardflo       *cardflo.Server
+	CloudFlow     *cloudflow.Server
+	CloudPayments *cloudpayments.Server
+	handler       http.Handler
 }
 
 // New returns a sandbox with empty ledgers.
 func New(cfg Config) *Sandbox {
 	s := &Sandbox{
-		Handpoint: handpoint.New(cfg.Handpoint, kit.New(cfg.Now)),
-		Cardflo:   cardflo.New(cfg.Cardflo, kit.New(cfg.Now)),
+		Handpoint:     handpoint.New(cfg.Handpoint, kit.New(cfg.Now)),
+		Cardflo:       cardflo.New(cfg.Cardflo, kit.New(cfg.Now)),
+		CloudFlow:     cloudflow.New(cfg.CloudFlow, kit.New(cfg.Now)),
+		CloudPayments: cloudpayments.New(cfg.CloudPayments, kit.New(cfg.Now)),
 	}
 	mux := http.NewServeMux()
 	for name, e := range s.emulators() {
@@ -73,5 +81,10 @@ func (s *Sandbox) Pump() {
 }
 
 func (s *Sandbox) emulators() map[string]kit.Emulator {
-	return map[string]kit.Emulator{handpoint.Name: s.Handpoint, cardflo.Name: s.Cardflo}
+	return map[string]kit.Emulator{
+		handpoint.Name:     s.Handpoint,
+		cardflo.Name:       s.Cardflo,
+		cloudflow.Name:     s.CloudFlow,
+		cloudpayments.Name: s.CloudPayments,
+	}
 }
