@@ -1,5 +1,5 @@
 // Package sandbox mounts the provider emulators on one address, with the
-// control API that tests use to steer them.
+// control API that tests use to steer them and the pages that a person does.
 //
 // It exists for tests and for the demonstration mode, which runs it as a process
 // of its own. It imports the emulators and their kit; the product's binary
@@ -54,6 +54,7 @@ func New(cfg Config) *Sandbox {
 		mux.Handle("/"+name+"/", e.Handler())
 	}
 	mux.Handle(kit.ControlPrefix, kit.ControlHandler(s.emulators()))
+	mountPages(mux, s.emulators())
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		_, _ = w.Write([]byte("ok\n"))
@@ -62,7 +63,7 @@ func New(cfg Config) *Sandbox {
 	return s
 }
 
-// Handler serves the emulators, the control API and /healthz.
+// Handler serves the emulators, the control API with its pages, and /healthz.
 func (s *Sandbox) Handler() http.Handler { return s.handler }
 
 // Reset resets every emulator, which also releases the requests they hold.

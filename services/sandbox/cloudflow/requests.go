@@ -26,7 +26,7 @@ const (
 
 // flows are the flow types that are taken, with the kind of their ledger line.
 var flows = map[string]string{
-	"sale": "sale", "motoSale": "sale", "preAuthorisation": "preauthorization", "refund": "refund", "motoRefund": "refund",
+	"sale": "sale", "motoSale": "sale", "preAuthorisation": "preauth", "refund": "refund", "motoRefund": "refund",
 }
 
 // currencies are those that are taken: all of two decimals.
