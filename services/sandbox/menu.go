@@ -45,10 +45,10 @@ type outcomeChoice struct {
 // outcomeMenu holds the usual ends of an operation.
 var outcomeMenu = []outcomeChoice{
 	{choice{"approve", "Approve it", "It goes through, whatever card or amount it has."}, kit.Outcome{Result: kit.Approve}},
-	{choice{"decline", "Decline it", "The bank says no. With a code below, it says that code."}, kit.Outcome{Result: kit.Decline}},
+	{choice{"decline", "Decline it", "The bank says no. With a code above, it says that code."}, kit.Outcome{Result: kit.Decline}},
 	{choice{"pending_approve", "Leave it open, then approve", "It stays undecided for a minute of this clock and goes through then."}, kit.Outcome{Result: kit.InProgress, Then: kit.Approve, AfterSeconds: 60}},
 	{choice{"pending_decline", "Leave it open, then decline", "It stays undecided for a minute of this clock and is declined then."}, kit.Outcome{Result: kit.InProgress, Then: kit.Decline, AfterSeconds: 60}},
-	{choice{"reject", "Refuse the request", "It is not carried out. The answer is the provider’s error with the code below."}, kit.Outcome{Result: kit.Reject}},
+	{choice{"reject", "Refuse the request", "It is not carried out. The answer is the provider’s error with the code above."}, kit.Outcome{Result: kit.Reject}},
 }
 
 // clockMenu holds by how much the clock is moved.
