@@ -17,6 +17,9 @@ import (
 	"github.com/counterfoil/counterfoil/services/payments"
 	"github.com/counterfoil/counterfoil/services/providers"
 	"github.com/counterfoil/counterfoil/services/providers/cardflo"
+	"github.com/counterfoil/counterfoil/services/providers/cashflows"
+	"github.com/counterfoil/counterfoil/services/providers/cloudflow"
+	"github.com/counterfoil/counterfoil/services/providers/cloudpayments"
 	"github.com/counterfoil/counterfoil/services/providers/handpoint"
 	"github.com/counterfoil/counterfoil/services/providers/httpclient"
 	"github.com/counterfoil/counterfoil/services/secrets"
@@ -32,7 +35,7 @@ const shutdownGrace = 40 * time.Second
 
 // registry names the adapters of this build, by hand so that it can be read.
 func registry() *providers.Registry {
-	return providers.NewRegistry(cardflo.Registration(), handpoint.Registration())
+	return providers.NewRegistry(cardflo.Registration(), handpoint.Registration(), cashflows.Registration(), cloudflow.Registration(), cloudpayments.Registration())
 }
 
 // commonFlags are what every serving command takes.
