@@ -132,13 +132,18 @@ type link struct {
 // connection's settings and secrets stay the same, so that its breaker and its
 // open lines last. It sends one statement.
 func (s *Service) link(ctx context.Context, tx *store.Tx, conn domain.Connection) (link, error) {
-	reg, ok := s.Registry.Get(conn.Provider)
-	if !ok {
-		return link{}, fmt.Errorf("payments: connection %s names the unknown provider %q", conn.ID, conn.Provider)
-	}
 	slots, err := tx.SecretSlots(ctx, conn.ID)
 	if err != nil {
 		return link{}, err
+	}
+	return s.bind(conn, slots)
+}
+
+// bind is link with the connection's sealed credentials, by slot and field.
+func (s *Service) bind(conn domain.Connection, slots map[string]map[string][]byte) (link, error) {
+	reg, ok := s.Registry.Get(conn.Provider)
+	if !ok {
+		return link{}, fmt.Errorf("payments: connection %s names the unknown provider %q", conn.ID, conn.Provider)
 	}
 	l := link{conn: conn, reg: reg}
 	fp := fingerprint(conn, slots)
