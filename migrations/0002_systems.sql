@@ -7,7 +7,8 @@ alter table connections
   add column tested_at   timestamptz,   -- the last test, and what the provider said
   add column test_ok     boolean not null default false,
   add column test_said   text not null default '',
-  add column test_meaning text not null default '';
+  add column test_meaning text not null default '',
+  add column next_confirmed_at timestamptz; -- the credentials in slot next were confirmed, and may be switched to
 
 -- A new key stands beside the old one until it is confirmed and switched to;
 -- the one before it still proves callbacks until it is retired.
@@ -28,15 +29,18 @@ create table callbacks (
   received_at    timestamptz not null,
   last_at        timestamptz not null,
   times          integer not null default 1,
-  status         text not null default 'received' check (status in ('received', 'applied', 'nothing_new', 'quarantined')),
+  status         text not null default 'received' check (status in ('received', 'applied', 'nothing_new', 'quarantined', 'dealt_with')),
   why            text not null default '',
   transaction_id uuid,
   handled_at     timestamptz,
+  dealt_by       text not null default '',  -- who dealt with what was quarantined, when and how
+  dealt_at       timestamptz,
+  note           text not null default '',
   primary key (merchant_id, id),
   unique (merchant_id, connection_id, body_hash),
   foreign key (merchant_id, connection_id) references connections (merchant_id, id)
 );
-create index callbacks_newest on callbacks (merchant_id, connection_id, received_at desc, id desc);
+create index callbacks_newest on callbacks (merchant_id, connection_id, id desc);
 create index callbacks_unhandled on callbacks (merchant_id, received_at) where status = 'received';
 create index callbacks_quarantined on callbacks (merchant_id, received_at desc, id desc) where status = 'quarantined';
 

@@ -270,6 +270,9 @@ func tellSandbox(ctx context.Context, h *house, address string) error {
 				if err != nil {
 					return err
 				}
+				if account == "" { // removed, or a system without such a key
+					continue
+				}
 				charges, err := tx.Ledger(ctx, c.ID)
 				if err != nil {
 					return err
@@ -313,7 +316,7 @@ type adoptedCharge struct {
 
 func demoAccount(h *house, tx *store.Tx, ctx context.Context, c domain.Connection) (string, error) {
 	sealed, err := tx.Secrets(ctx, c.ID)
-	if err != nil {
+	if err != nil || sealed["apiKey"] == nil {
 		return "", err
 	}
 	plain, err := h.sealer.Open(sealed["apiKey"], domain.SecretContext(c.MerchantID, c.ID, "apiKey")...)

@@ -196,10 +196,10 @@ func openHouse(ctx context.Context, cfg houseConfig) (*house, error) {
 func (h *house) wire(publicURL string) {
 	h.publicURL = publicURL
 	reg := registry()
-	h.payments = payments.New(payments.Config{Store: h.store, Registry: reg, Secrets: h.sealer, Now: time.Now, Log: h.log, PublicURL: publicURL,
-		Transport: httpclient.Transport(httpclient.Options{AllowHosts: h.allowHosts})})
+	transport := httpclient.Transport(httpclient.Options{AllowHosts: h.allowHosts})
+	h.payments = payments.New(payments.Config{Store: h.store, Registry: reg, Secrets: h.sealer, Now: time.Now, Log: h.log, PublicURL: publicURL, Transport: transport})
 	h.webhooks = webhooks.New(h.store, h.payments, time.Now, h.log)
-	h.connections = &connections.Service{Store: h.store, Registry: reg, Secrets: h.sealer, Now: time.Now}
+	h.connections = &connections.Service{Store: h.store, Registry: reg, Secrets: h.sealer, Now: time.Now, Transport: transport, PublicURL: publicURL}
 }
 
 // refuseDemo keeps a real server off the demo's database, whose accounts are
@@ -247,7 +247,9 @@ func (h *house) serve(ctx context.Context, s serving) error {
 	server.Add(handlers.Setup{Service: h.signin}.Routes()...)
 	server.Add(handlers.Account{Service: h.signin}.Routes()...)
 	server.Add((&handlers.Payments{Service: h.payments}).Routes()...)
+	server.Add((&handlers.Callbacks{Service: h.connections}).Routes()...)
 	server.Add((&handlers.Webhooks{Service: h.webhooks}).Routes()...)
+	server.Add((&handlers.Connections{Service: h.connections, SignIn: h.signin}).Routes()...)
 	server.Add(s.more...)
 	if s.ready != nil {
 		if err := s.ready(s.publicURL); err != nil {

@@ -10,6 +10,7 @@ const (
 	CallbackApplied     CallbackStatus = "applied"
 	CallbackNothingNew  CallbackStatus = "nothing_new" // it said what we knew
 	CallbackQuarantined CallbackStatus = "quarantined" // a person must look
+	CallbackDealtWith   CallbackStatus = "dealt_with"  // a person looked, and wrote what came of it
 )
 
 // Label is the status in words.
@@ -23,6 +24,8 @@ func (s CallbackStatus) Label() string {
 		return "Nothing new"
 	case CallbackQuarantined:
 		return "Needs a person"
+	case CallbackDealtWith:
+		return "Dealt with"
 	}
 	return string(s)
 }

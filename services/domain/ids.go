@@ -98,6 +98,9 @@ func ParseConnectionID(s string) (ConnectionID, error) { return ParseID[connecti
 // ParseTransactionID reads a transaction's id; NotFound for anything else.
 func ParseTransactionID(s string) (TransactionID, error) { return ParseID[transactionKind](s) }
 
+// ParseCallbackID reads a callback's id; NotFound for anything else.
+func ParseCallbackID(s string) (CallbackID, error) { return ParseID[callbackKind](s) }
+
 // ParseCardID reads a stored card's id; NotFound for anything else.
 func ParseCardID(s string) (CardID, error) { return ParseID[cardKind](s) }
 

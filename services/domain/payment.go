@@ -238,9 +238,17 @@ type Connection struct {
 	// Settings are the connection's public values, by the adapter's names.
 	Settings   map[string]string
 	Currencies []money.Currency // narrowed by the merchant's contract; empty: all that the adapter knows
-	Active     bool
-	CreatedAt  time.Time
+	// Active says that new payments may be taken through it; false while it is
+	// paused, and once it was removed.
+	Active    bool
+	CreatedAt time.Time
+	// RemovedAt is when it was taken away; zero: it was not. Its payments keep
+	// its name, its credentials are gone.
+	RemovedAt time.Time
 }
+
+// Removed says that the connection is kept for its payments' sake only.
+func (c Connection) Removed() bool { return !c.RemovedAt.IsZero() }
 
 // StoredCard is a card token at a provider, without the token itself.
 type StoredCard struct {

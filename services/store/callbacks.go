@@ -24,7 +24,11 @@ type Callback struct {
 	Status        domain.CallbackStatus
 	Why           string
 	TransactionID domain.TransactionID // zero: it led to none
+	PaymentID     domain.PaymentID     // of that transaction
 	HandledAt     time.Time
+	// DealtBy, DealtAt and Note say who looked at one that was quarantined.
+	DealtBy, Note string
+	DealtAt       time.Time
 }
 
 // ConnectionMerchant finds whose connection this is, for a caller who names
@@ -47,20 +51,21 @@ func (t *Tx) AddCallback(ctx context.Context, c Callback) (fresh bool, err error
 	return fresh, dbError("add callback", err)
 }
 
-const callbackColumns = `id, connection_id, body, received_at, last_at, times, status, why, transaction_id, handled_at`
+const callbackColumns = `c.id, c.connection_id, c.body, c.received_at, c.last_at, c.times, c.status, c.why, c.transaction_id, t.payment_id, c.handled_at,
+	c.dealt_by, c.dealt_at, c.note from callbacks c left join transactions t on t.merchant_id = c.merchant_id and t.id = c.transaction_id`
 
 func scanCallback(row interface{ Scan(...any) error }) (Callback, error) {
 	var c Callback
-	var x uuid.NullUUID
-	var handled sql.NullTime
-	err := row.Scan(&c.ID, &c.ConnectionID, &c.Body, &c.ReceivedAt, &c.LastAt, &c.Times, &c.Status, &c.Why, &x, &handled)
-	c.TransactionID.UUID, c.HandledAt = x.UUID, handled.Time
+	var x, p uuid.NullUUID
+	var handled, dealt sql.NullTime
+	err := row.Scan(&c.ID, &c.ConnectionID, &c.Body, &c.ReceivedAt, &c.LastAt, &c.Times, &c.Status, &c.Why, &x, &p, &handled, &c.DealtBy, &dealt, &c.Note)
+	c.TransactionID.UUID, c.PaymentID.UUID, c.HandledAt, c.DealtAt = x.UUID, p.UUID, handled.Time, dealt.Time
 	return c, err
 }
 
 // Callback reads one callback; NotFound when the merchant has none of that id.
 func (t *Tx) Callback(ctx context.Context, id domain.CallbackID) (Callback, error) {
-	c, err := scanCallback(t.q.QueryRowxContext(ctx, `select `+callbackColumns+` from callbacks where merchant_id = $1 and id = $2`, t.m, id))
+	c, err := scanCallback(t.q.QueryRowxContext(ctx, `select `+callbackColumns+` where c.merchant_id = $1 and c.id = $2`, t.m, id))
 	if errors.Is(err, sql.ErrNoRows) {
 		return c, domain.Errorf(domain.NotFound, "There is no callback with that id.")
 	}
@@ -89,11 +94,25 @@ func (t *Tx) UnhandledCallbacks(ctx context.Context, before time.Time, limit int
 	})
 }
 
-// ListCallbacks lists a connection's newest callbacks, at most limit of them.
-func (t *Tx) ListCallbacks(ctx context.Context, conn domain.ConnectionID, limit int) ([]Callback, error) {
-	rows, err := t.q.QueryContext(ctx, `select `+callbackColumns+` from callbacks where merchant_id = $1 and connection_id = $2
-		order by received_at desc, id desc limit $3`, t.m, conn, limit)
+// ListCallbacks lists a connection's callbacks, newest first, at most limit of
+// them: those older than before, or the newest when it is the zero id. The id is
+// a time, so that it is the whole of the keyset.
+func (t *Tx) ListCallbacks(ctx context.Context, conn domain.ConnectionID, before domain.CallbackID, limit int) ([]Callback, error) {
+	rows, err := t.q.QueryContext(ctx, `select `+callbackColumns+` where c.merchant_id = $1 and c.connection_id = $2 and ($3 or c.id < $4)
+		order by c.id desc limit $5`, t.m, conn, before.IsZero(), before, limit)
 	return collect("list callbacks", rows, err, func() (Callback, error) { return scanCallback(rows) })
+}
+
+// DealWithCallback ends a quarantined callback by a person's word; changed is
+// false when it is not quarantined (any more).
+func (t *Tx) DealWithCallback(ctx context.Context, conn domain.ConnectionID, id domain.CallbackID, by, note string, at time.Time) (changed bool, err error) {
+	res, err := t.q.ExecContext(ctx, `update callbacks set status = 'dealt_with', dealt_by = $4, note = $5, dealt_at = $6
+		where merchant_id = $1 and connection_id = $2 and id = $3 and status = 'quarantined'`, t.m, conn, id, by, note, at)
+	if err != nil {
+		return false, dbError("deal with callback", err)
+	}
+	n, err := res.RowsAffected()
+	return n == 1, dbError("deal with callback", err)
 }
 
 // CountQuarantined counts the merchant's callbacks that need a person, by

@@ -2,7 +2,8 @@
 // anything is parsed, stored and committed before it is acknowledged, translated
 // by a job, and applied by the same settle function as the resolver's answers.
 // A call that cannot be verified is only ever a hint to ask the provider. It
-// imports the payments use case, store, providers, jobs/args and domain.
+// imports the payments use case, store, providers, jobs/args, domain, and
+// failpoint, by which tests kill it between two steps.
 package webhooks
 
 import (
@@ -18,6 +19,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/counterfoil/counterfoil/services/domain"
+	"github.com/counterfoil/counterfoil/services/failpoint"
 	"github.com/counterfoil/counterfoil/services/jobs/args"
 	"github.com/counterfoil/counterfoil/services/payments"
 	"github.com/counterfoil/counterfoil/services/providers"
@@ -31,6 +33,10 @@ const (
 	hintsBurst     = 20
 	maxHintRef     = 200
 )
+
+// point is what passes the points at which a test may kill the receiver; the
+// points of settling are the payment rules' own.
+const point = "callback"
 
 // refusedAction is the audit row of a call that is not the provider's; there is
 // at most one per connection and minute.
@@ -123,17 +129,22 @@ func (s *Service) verified(ctx context.Context, m domain.MerchantID, id domain.C
 	}
 	err := s.store.InTenant(ctx, m, func(tx *store.Tx) error {
 		fresh, err := tx.AddCallback(ctx, c)
-		if err != nil || !fresh {
-			return err
+		switch {
+		case err != nil || !fresh:
+		case unreadable != nil:
+			err = s.end(ctx, tx, c, payments.Told{Status: domain.CallbackQuarantined, Why: "Its body cannot be read."})
+		default:
+			err = tx.Enqueue(ctx, args.HandleCallback{MerchantID: m, CallbackID: c.ID}, call.At)
 		}
-		if unreadable != nil {
-			return s.end(ctx, tx, c, payments.Told{Status: domain.CallbackQuarantined, Why: "Its body cannot be read."})
+		if err == nil {
+			failpoint.Hit(point, failpoint.Opening)
 		}
-		return tx.Enqueue(ctx, args.HandleCallback{MerchantID: m, CallbackID: c.ID}, call.At)
+		return err
 	})
 	if err != nil {
 		return Reply{}, err
 	}
+	failpoint.Hit(point, failpoint.Opened)
 	status, body := r.CallbackReply()
 	return Reply{Status: status, Body: body}, nil
 }

@@ -33,7 +33,64 @@ const (
 	// SettingPageOrigin is the origin of the pages that a debit redirects to,
 	// where it is not the one of the base URL.
 	SettingPageOrigin = "pageOrigin"
+
+	// The settings below say what the connection's acquirer offers, each "yes"
+	// or "no"; empty is yes. The document leaves these to the acquirer: "is only
+	// supported by a few adapters", "if supported by the adapter", "depending on
+	// the payment method".
+	SettingSchedules      = "schedules"
+	SettingIncrements     = "incrementalAuthorization"
+	SettingPartialCapture = "partialCapture"
+	SettingCaptureAgain   = "severalCaptures"
+	SettingPartialVoid    = "partialVoid"
+	SettingPartialRefund  = "partialRefund"
+	SettingPayByLink      = "payByLink"
+	SettingPayout         = "payout"
 )
+
+// offered maps a capability to the setting that narrows it and to what is said
+// where it does.
+var offered = []struct {
+	setting, label string
+	capability     domain.Capability
+	why            string
+}{
+	{SettingPartialCapture, "Captures of a part", domain.CanPartCapture, "This connection’s acquirer captures only the whole amount."},
+	{SettingCaptureAgain, "Several captures of one hold", domain.CanCaptureAgain, "This connection’s acquirer captures a hold only once."},
+	{SettingIncrements, "Incremental authorizations", domain.CanIncrease, "This connection’s acquirer does not increase holds."},
+	{SettingPartialVoid, "Voids of a part", domain.CanDecrease, "This connection’s acquirer does not release a part of a hold."},
+	{SettingPartialRefund, "Refunds of a part", domain.CanPartRefund, "This connection’s acquirer refunds only the whole amount."},
+	{SettingPayout, "Payouts", domain.CanPayout, "This connection’s acquirer makes no payouts."},
+	{SettingPayByLink, "Pay-by-link", domain.CanPayByLink, "This connection’s connector makes no payment links."},
+	{SettingSchedules, "Schedules", domain.CanSchedule, "This connection’s connector is not available for schedules."},
+}
+
+// narrow says why a connection does not offer a capability.
+func narrow(settings map[string]string, c domain.Capability) string {
+	for _, o := range offered {
+		if o.capability == c && settings[o.setting] == "no" {
+			return o.why
+		}
+	}
+	return ""
+}
+
+// fields are the values of a connection's form.
+func fields() []providers.Field {
+	out := []providers.Field{
+		{Name: SecretAPIKey, Label: "API key", Hint: "The connector’s key, a part of every address.", Kind: providers.FieldText, Secret: true, Required: true},
+		{Name: SecretUsername, Label: "API user", Kind: providers.FieldText, Secret: true, Required: true},
+		{Name: SecretPassword, Label: "API password", Kind: providers.FieldText, Secret: true, Required: true},
+		{Name: SecretSharedSecret, Label: "Shared secret", Hint: "It signs requests and proves callbacks; without it no callback is believed.", Kind: providers.FieldText, Secret: true},
+		{Name: SettingCardFrame, Label: "Card frame’s address", Hint: "Leave it empty unless the provider gave you one.", Kind: providers.FieldURL},
+		{Name: SettingPageOrigin, Label: "Payment page’s origin", Hint: "Leave it empty unless payment pages are on another host than the API.", Kind: providers.FieldURL},
+	}
+	for _, o := range offered {
+		out = append(out, providers.Field{Name: o.setting, Label: o.label, Hint: "Choose No if the connection’s acquirer does not offer it.", Kind: providers.FieldChoice,
+			Options: []providers.Option{{Value: "yes", Label: "Yes"}, {Value: "no", Label: "No"}}})
+	}
+	return out
+}
 
 // absentAfter and absentAsks say when "Transaction not found" (8001) may be
 // believed. ASSUMPTION: the document names no window (README, Status).
@@ -59,34 +116,42 @@ type Adapter struct {
 	pageOrigin  string
 	now         func() time.Time
 	timeout     time.Duration
+	details     Details
 	http        *httpclient.Client
 }
 
 var (
-	_ providers.Provider         = (*Adapter)(nil)
-	_ providers.TokenSeller      = (*Adapter)(nil)
-	_ providers.PageSeller       = (*Adapter)(nil)
-	_ providers.Refunder         = (*Adapter)(nil)
-	_ providers.StatusFinder     = (*Adapter)(nil)
-	_ providers.FrameTokenizer   = (*Adapter)(nil)
-	_ providers.PageOrigin       = (*Adapter)(nil)
-	_ providers.CallbackReceiver = (*Adapter)(nil)
+	_ providers.Provider           = (*Adapter)(nil)
+	_ providers.TokenSeller        = (*Adapter)(nil)
+	_ providers.PageSeller         = (*Adapter)(nil)
+	_ providers.TokenPreauthorizer = (*Adapter)(nil)
+	_ providers.PagePreauthorizer  = (*Adapter)(nil)
+	_ providers.Capturer           = (*Adapter)(nil)
+	_ providers.PreauthVoider      = (*Adapter)(nil)
+	_ providers.Increaser          = (*Adapter)(nil)
+	_ providers.Decreaser          = (*Adapter)(nil)
+	_ providers.Refunder           = (*Adapter)(nil)
+	_ providers.PayoutMaker        = (*Adapter)(nil)
+	_ providers.CardRegistrar      = (*Adapter)(nil)
+	_ providers.CardForgetter      = (*Adapter)(nil)
+	_ providers.LinkMaker          = (*Adapter)(nil)
+	_ providers.Scheduler          = (*Adapter)(nil)
+	_ providers.OptionsReader      = (*Adapter)(nil)
+	_ providers.StatusFinder       = (*Adapter)(nil)
+	_ providers.FrameTokenizer     = (*Adapter)(nil)
+	_ providers.PageOrigin         = (*Adapter)(nil)
+	_ providers.CallbackReceiver   = (*Adapter)(nil)
+	_ providers.ConnectionTester   = (*Adapter)(nil)
 )
 
 // Registration is the adapter as the product knows it.
 func Registration() providers.Registration {
 	return providers.Registration{
-		Name:  Name,
-		Label: "Cardflo",
-		New:   func(c providers.Config) (providers.Provider, error) { return New(c) },
-		Fields: []providers.Field{
-			{Name: SecretAPIKey, Label: "API key", Hint: "The connector’s key, a part of every address.", Kind: providers.FieldText, Secret: true, Required: true},
-			{Name: SecretUsername, Label: "API user", Kind: providers.FieldText, Secret: true, Required: true},
-			{Name: SecretPassword, Label: "API password", Kind: providers.FieldText, Secret: true, Required: true},
-			{Name: SecretSharedSecret, Label: "Shared secret", Hint: "Signs requests and proves callbacks. Leave it empty if the connector asks for no signature.", Kind: providers.FieldText, Secret: true},
-			{Name: SettingCardFrame, Label: "Card frame’s address", Hint: "Leave it empty unless the provider gave you one.", Kind: providers.FieldURL},
-			{Name: SettingPageOrigin, Label: "Payment page’s origin", Hint: "Leave it empty unless payment pages are on another host than the API.", Kind: providers.FieldURL},
-		},
+		Name:       Name,
+		Label:      "Cardflo",
+		New:        func(c providers.Config) (providers.Provider, error) { return New(c) },
+		Fields:     fields(),
+		Narrow:     narrow,
 		Addresses:  []providers.Address{{URL: "https://gateway.cardflo.io/api/v3", Label: "Cardflo gateway", Mode: domain.Live}},
 		Currency:   hasRule,
 		PartRefund: true,

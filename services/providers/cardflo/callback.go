@@ -119,23 +119,8 @@ func (a *Adapter) clean(v any) any {
 			case references[name] && isText && isReference(text):
 				out[name] = text
 			default:
-				switch value.(type) {
-				case map[string]any, []any:
-					// A secret field that holds more than a text goes as a whole.
-					if a.hidden(name, "x") != "x" {
-						continue
-					}
-					out[a.text(name)] = a.clean(value)
-				case string:
-					out[a.text(name)] = a.hidden(name, text)
-				case json.Number:
-					if kept := a.hidden(name, string(value.(json.Number))); kept != string(value.(json.Number)) {
-						out[a.text(name)] = kept
-						continue
-					}
-					out[a.text(name)] = value
-				default:
-					out[a.text(name)] = value
+				if kept, keep := a.cleanField(name, value); keep {
+					out[a.text(name)] = kept
 				}
 			}
 		}
@@ -153,6 +138,22 @@ func (a *Adapter) clean(v any) any {
 		}
 	}
 	return v
+}
+
+// cleanField is the value of a field as it may be kept. A secret field that holds
+// more than a text goes as a whole.
+func (a *Adapter) cleanField(name string, v any) (kept any, keep bool) {
+	switch v := v.(type) {
+	case map[string]any, []any:
+		return a.clean(v), a.hidden(name, "x") == "x"
+	case string:
+		return a.hidden(name, v), true
+	case json.Number:
+		if s := a.hidden(name, string(v)); s != string(v) {
+			return s, true
+		}
+	}
+	return v, true
 }
 
 // text scrubs a text by itself.

@@ -6,34 +6,32 @@ import (
 	"github.com/counterfoil/counterfoil/services/providers"
 )
 
-// The request bodies. The document's schemas refuse unknown fields (README,
-// Answers), so nothing is sent that is not needed.
-type (
-	debitRequest struct {
-		MerchantTransactionID string    `json:"merchantTransactionId"`
-		Amount                string    `json:"amount"`
-		Currency              string    `json:"currency"`
-		SuccessURL            string    `json:"successUrl,omitempty"`
-		CancelURL             string    `json:"cancelUrl,omitempty"`
-		ErrorURL              string    `json:"errorUrl,omitempty"`
-		CallbackURL           string    `json:"callbackUrl,omitempty"`
-		TransactionToken      string    `json:"transactionToken,omitempty"`
-		Description           string    `json:"description,omitempty"`
-		TransactionIndicator  string    `json:"transactionIndicator"`
-		Customer              *customer `json:"customer,omitempty"`
-	}
-	customer struct {
-		Email string `json:"email,omitempty"`
-	}
-	refundRequest struct {
-		MerchantTransactionID string `json:"merchantTransactionId"`
-		Amount                string `json:"amount"`
-		Currency              string `json:"currency"`
-		ReferenceUUID         string `json:"referenceUuid"`
-		CallbackURL           string `json:"callbackUrl,omitempty"`
-		Description           string `json:"description,omitempty"`
-	}
-)
+// transactionRequest is the body of every transaction (seed 003, "Debit" and
+// following). The document's schemas refuse fields that they do not list
+// (README, Answers), so each call fills only those of its own.
+type transactionRequest struct {
+	MerchantTransactionID string     `json:"merchantTransactionId"`
+	Amount                string     `json:"amount,omitempty"`
+	Currency              string     `json:"currency,omitempty"`
+	ReferenceUUID         string     `json:"referenceUuid,omitempty"`
+	SuccessURL            string     `json:"successUrl,omitempty"`
+	CancelURL             string     `json:"cancelUrl,omitempty"`
+	ErrorURL              string     `json:"errorUrl,omitempty"`
+	CallbackURL           string     `json:"callbackUrl,omitempty"`
+	TransactionToken      string     `json:"transactionToken,omitempty"`
+	Description           string     `json:"description,omitempty"`
+	TransactionIndicator  string     `json:"transactionIndicator,omitempty"`
+	IsFinalCapture        bool       `json:"isFinalCapture,omitempty"`
+	PayByLink             *payByLink `json:"payByLink,omitempty"`
+	Details
+}
+
+// payByLink asks for a link; without sendByEmail there is none (seed 003,
+// "PayByLink").
+type payByLink struct {
+	SendByEmail        bool `json:"sendByEmail"`
+	ExpirationInMinute int  `json:"expirationInMinute,omitempty"`
+}
 
 // answer is every reply that we read: to a transaction, to a status question,
 // and the envelope of a system error. extraData is not read: the document
@@ -48,6 +46,8 @@ type answer struct {
 	Errors       wireErrors     `json:"errors"`
 	ErrorMessage providers.Text `json:"errorMessage"`
 	ErrorCode    providers.Text `json:"errorCode"`
+	PayByLink    linkData       `json:"payByLinkData"`
+	ExpiresAt    providers.Text `json:"expiresAt"` // deprecated in favour of payByLinkData
 
 	// Of status answers.
 	TransactionStatus     providers.Text `json:"transactionStatus"`
@@ -205,4 +205,44 @@ func (e *extra) UnmarshalJSON(b []byte) error {
 		}
 	}
 	return nil
+}
+
+// linkData is the pay-by-link part of an answer (seed 003, "PayByLinkData").
+type linkData struct {
+	ExpiresAt providers.Text `json:"expiresAt"`
+	CancelURL providers.Text `json:"cancelUrl"`
+}
+
+// scheduleRequest is the body of a start or an update (seed 003,
+// "startSchedule", "updateSchedule").
+type scheduleRequest struct {
+	RegistrationUUID string `json:"registrationUuid,omitempty"`
+	Amount           string `json:"amount,omitempty"`
+	Currency         string `json:"currency,omitempty"`
+	PeriodLength     int    `json:"periodLength,omitempty"`
+	PeriodUnit       string `json:"periodUnit,omitempty"`
+	StartDateTime    string `json:"startDateTime,omitempty"`
+	MerchantMetaData string `json:"merchantMetaData,omitempty"`
+	CallbackURL      string `json:"callbackUrl,omitempty"`
+}
+
+// scheduleAnswer is the answer to every schedule request.
+type scheduleAnswer struct {
+	Success          *bool          `json:"success"`
+	ScheduleID       providers.Text `json:"scheduleId"`
+	RegistrationUUID providers.Text `json:"registrationUuid"`
+	OldStatus        providers.Text `json:"oldStatus"`
+	NewStatus        providers.Text `json:"newStatus"`
+	ScheduledAt      providers.Text `json:"scheduledAt"`
+	ErrorMessage     providers.Text `json:"errorMessage"`
+	ErrorCode        providers.Text `json:"errorCode"`
+}
+
+// optionsAnswer is the answer to an options request (seed 003, "Options
+// Request").
+type optionsAnswer struct {
+	Success      *bool                     `json:"success"`
+	Options      map[string]providers.Text `json:"options"`
+	ErrorMessage providers.Text            `json:"errorMessage"`
+	ErrorCode    providers.Text            `json:"errorCode"`
 }

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -612,9 +613,13 @@ func TestAnAddressIsJudgedBeforeItIsDialled(t *testing.T) {
 		"https://gateway.example/api/v3": true, "https://terminal.lan:8443/api": true, "http://127.0.0.1:9090/cardflo": true,
 		"http://gateway.example": false, "https://gateway.example:8443": false, "https://127.0.0.1": false, "https://10.0.0.1": false,
 		"https://[::1]": false, "https://[::ffff:127.0.0.1]": false, "https://169.254.169.254/latest": false, "https://100.64.0.1": false, "https://[fd00::1]": false,
-		"https://user@gateway.example": false, "https://0.0.0.0": false, "ftp://gateway.example": false, "gateway.example": false, "": false,
+		"https://user@gateway.example": false, "https://0.0.0.0": false, "https://2130706433": false, "https://0177.1": false, "https://localhost": false, "https://terminal": false, "ftp://gateway.example": false, "gateway.example": false, "": false,
 	} {
-		if err := tr.CheckAddress(address); (err == nil) != ok {
+		u, err := url.Parse(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := tr.CheckAddress(u); (err == nil) != ok {
 			t.Errorf("%q: %v", address, err)
 		}
 	}

@@ -137,6 +137,30 @@ func (s *Shared) check(req *http.Request) error {
 	return nil
 }
 
+// CheckAddress says why an address may not be called, as far as that can be told
+// without asking a name server: what it lets through is judged again when it is
+// dialled. It exists for forms, so that a person hears of it before the first
+// call does. The error is a *RefusedError.
+func (s *Shared) CheckAddress(u *url.URL) error {
+	if err := s.check(&http.Request{URL: u}); err != nil {
+		return err
+	}
+	// What is neither https nor on port 443 got here by the operator's list.
+	if u.Scheme != "https" || u.Port() != "" && u.Port() != "443" || s.allowed[strings.ToLower(net.JoinHostPort(u.Hostname(), "443"))] {
+		return nil
+	}
+	host := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
+	last := host[strings.LastIndexByte(host, '.')+1:]
+	// A last part that begins with a digit is an address in one of its old
+	// spellings (0177.1, 2130706433), never a name of the public internet.
+	if a, err := netip.ParseAddr(host); err == nil && Public(a) {
+		return nil
+	} else if err == nil || !strings.Contains(host, ".") || last == "" || last == "localhost" || last[0] >= '0' && last[0] <= '9' {
+		return &RefusedError{"the provider's address is not a public one"}
+	}
+	return nil
+}
+
 // CloseIdle closes the connections that no call is using.
 func (s *Shared) CloseIdle() { s.http.CloseIdleConnections() }
 
@@ -244,28 +268,4 @@ func (s *Shared) guardsOf(provider string, connection []string, perMinute int) (
 		p, s.paces[key] = fresh, fresh
 	}
 	return b, p
-}
-
-// CheckAddress says, before anything is dialled, why an address may not be
-// called: the rule of RoundTrip without the name's resolution, which is judged
-// at the dial. An address that is written as a number is judged here too.
-func (s *Shared) CheckAddress(address string) error {
-	u, err := url.Parse(address)
-	if err != nil || u.Host == "" {
-		return &RefusedError{"the provider's address is not one"}
-	}
-	if err := s.check(&http.Request{URL: u}); err != nil {
-		return err
-	}
-	port := u.Port()
-	if port == "" {
-		port = "443"
-	}
-	if s.allowed[strings.ToLower(net.JoinHostPort(u.Hostname(), port))] {
-		return nil
-	}
-	if ip, err := netip.ParseAddr(u.Hostname()); err == nil && !Public(ip) {
-		return &RefusedError{"the provider's address is not a public one"}
-	}
-	return nil
 }

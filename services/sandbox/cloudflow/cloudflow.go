@@ -171,11 +171,11 @@ func (s *Server) Controls() map[string]http.Handler {
 		Connected   *bool  `json:"connected"`
 	}
 	return map[string]http.Handler{
-		"device": kit.Command(func(c command) error {
+		"device": kit.Command(func(c command) (any, error) {
 			if c.Connected == nil {
-				return errors.New("connected must be true or false")
+				return nil, errors.New("connected must be true or false")
 			}
-			return s.SetConnected(c.ReferenceID, *c.Connected)
+			return nil, s.SetConnected(c.ReferenceID, *c.Connected)
 		}),
 	}
 }

@@ -197,7 +197,7 @@ func (s *Server) Controls() map[string]http.Handler {
 	type command struct {
 		Key string `json:"key"`
 	}
-	return map[string]http.Handler{"revoke": kit.Command(func(c command) error { return s.Revoke(c.Key) })}
+	return map[string]http.Handler{"revoke": kit.Command(func(c command) (any, error) { return nil, s.Revoke(c.Key) })}
 }
 
 func (s *Server) routes() http.Handler {

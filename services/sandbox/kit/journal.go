@@ -104,7 +104,7 @@ var (
 	// A card's security code has no shape of its own: three digits are also a
 	// price. It is recognised by the name of its field, and so is a card number
 	// that was typed in an unusual grouping.
-	secretJSONField = regexp.MustCompile(`(?i)("(?:card_?num(?:ber)?|pan|security_?code|cvv2?|cvc2?|card_?cvc|password|shared_?secret|ssk|access_?token|refresh_?token|api_?token)"\s*:\s*)("(?:[^"\\]|\\.)*"|[0-9]+)`)
+	secretJSONField = regexp.MustCompile(`(?i)("(?:card_?num(?:ber)?|pan|security_?code|cvv2?|cvc2?|card_?cvc|password|shared_?secret|ssk|(?:access_?|refresh_?|api_?)?token)"\s*:\s*)("(?:[^"\\]|\\.)*"|[0-9]+)`)
 	secretFormField = regexp.MustCompile(`(?i)((?:^|[?&])(?:card_?num(?:ber)?|pan|security_?code|cvv2?|cvc2?|card_?cvc|password|access_?token|refresh_?token|api_?token)=)[^&\s]*`)
 
 	digitRun     = regexp.MustCompile(`[0-9]{13,19}`)
