@@ -191,6 +191,11 @@ func (s *Service) bind(c domain.Connection, rows []store.SecretRow, slot store.S
 	if err != nil {
 		return nil, err
 	}
+	for _, f := range reg.Fields {
+		if f.Required && secrets[f.Name] == "" && c.Settings[f.Name] == "" {
+			return nil, domain.Errorf(domain.Unavailable, "The connection is not set up completely: “%s” is missing.", f.Label)
+		}
+	}
 	cfg := providers.Config{BaseURL: c.BaseURL, Settings: c.Settings, Secrets: secrets, CallbackURL: s.callbackURL(c), Now: s.Now}
 	for _, other := range []store.Slot{store.SlotCurrent, store.SlotNext, store.SlotPrevious} {
 		if other == slot {
