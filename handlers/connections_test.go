@@ -481,6 +481,17 @@ func TestNoSecretOfAConnectionLeaves(t *testing.T) {
 	}
 }
 
+// The emulator's card frame has the connector's key in its address.
+func TestAKeyInsideAPublicAddressIsNotShown(t *testing.T) {
+	d := newDesk(t)
+	form := d.form(d.owner, "Card by phone", url.Values{"f-cardFrameURL": {d.origin + "/cardflo/frame/" + oldSet[cardflo.SecretAPIKey]}})
+	at := d.owner.post("/connections", form).wants(t, http.StatusSeeOther).Header.Get("Location")
+	a := d.owner.get(at).wants(t, http.StatusOK)
+	if strings.Contains(a.body, canary) || !strings.Contains(a.body, "/cardflo/frame/••••") {
+		t.Error("the page shows the key")
+	}
+}
+
 func TestTheCommandPrintsWhatThePagesShow(t *testing.T) {
 	d := newDesk(t)
 	paths := []string{d.add("Card by phone")}
