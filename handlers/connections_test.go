@@ -394,7 +394,7 @@ func TestRemovingWaitsForOpenPayments(t *testing.T) {
 	d := newDesk(t)
 	at := d.add("Card by phone")
 	b := d.owner
-	doc := b.get("/payments/new?connection=" + strings.TrimPrefix(at, "/connections/")).wants(t, http.StatusOK).doc(t)
+	doc := b.get("/payments/new?connection="+strings.TrimPrefix(at, "/connections/")).wants(t, http.StatusOK).doc(t)
 	form := url.Values{"connection": {strings.TrimPrefix(at, "/connections/")}, "amount": {"42.00"}, "currency": {"GBP"}, "order_reference": {"Hamper"}, "email": {""}, "method": {"page"}}
 	for _, name := range []string{"_csrf", "_key"} {
 		form.Set(name, doc.Find(`form[action="/payments"] input[name="`+name+`"]`).AttrOr("value", ""))
