@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/sony/gobreaker/v2"
+	"golang.org/x/time/rate"
 )
 
 // Options is what the shared transport is made from.
@@ -51,12 +52,14 @@ type Shared struct {
 	allowed  map[string]bool
 	mu       sync.Mutex
 	breakers map[[sha256.Size]byte]*gobreaker.TwoStepCircuitBreaker[struct{}]
+	paces    map[[sha256.Size]byte]*rate.Limiter
 }
 
 // Transport makes the shared transport. It uses no proxy from the environment:
 // behind one, the address rule could not be kept.
 func Transport(o Options) *Shared {
-	s := &Shared{opts: o, allowed: map[string]bool{}, breakers: map[[sha256.Size]byte]*gobreaker.TwoStepCircuitBreaker[struct{}]{}}
+	s := &Shared{opts: o, allowed: map[string]bool{}, breakers: map[[sha256.Size]byte]*gobreaker.TwoStepCircuitBreaker[struct{}]{},
+		paces: map[[sha256.Size]byte]*rate.Limiter{}}
 	for _, h := range o.AllowHosts {
 		s.allowed[strings.ToLower(strings.TrimSpace(h))] = true
 	}
@@ -232,7 +235,17 @@ func newBreaker(name string, after int, open time.Duration) *gobreaker.TwoStepCi
 	})
 }
 
-func (s *Shared) breakerOf(provider string, connection []string) *gobreaker.TwoStepCircuitBreaker[struct{}] {
+// newPace bounds the calls in a minute; a tenth of them may come at once.
+func newPace(perMinute int) *rate.Limiter {
+	if perMinute <= 0 {
+		return nil
+	}
+	return rate.NewLimiter(rate.Every(time.Minute/time.Duration(perMinute)), max(1, perMinute/10))
+}
+
+// guardsOf gives the breaker and the pace of a connection, which outlive the
+// adapters that are made for it.
+func (s *Shared) guardsOf(provider string, connection []string, perMinute int) (*gobreaker.TwoStepCircuitBreaker[struct{}], *rate.Limiter) {
 	h := sha256.New()
 	for _, part := range append([]string{provider}, connection...) {
 		n := sha256.Sum256([]byte(part))
@@ -246,5 +259,13 @@ func (s *Shared) breakerOf(provider string, connection []string) *gobreaker.TwoS
 		b = newBreaker(provider, s.opts.BreakAfter, s.opts.BreakFor)
 		s.breakers[key] = b
 	}
-	return b
+	p := s.paces[key]
+	switch fresh := newPace(perMinute); {
+	case fresh == nil:
+		delete(s.paces, key)
+		p = nil
+	case p == nil || p.Limit() != fresh.Limit():
+		p, s.paces[key] = fresh, fresh
+	}
+	return b, p
 }
