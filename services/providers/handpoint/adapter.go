@@ -1,6 +1,7 @@
-// Package handpoint is the adapter for Handpoint's Cloud API (seed 004): the
-// telephone endpoints, which need no terminal, and the status service. Of ours
-// it may import providers, providers/httpclient, domain and money.
+// Package handpoint is the adapter for Handpoint's Cloud API (seed 004): its
+// terminals and what is done on them, the endpoints that need no terminal, the
+// callbacks and the status service. Of ours it may import providers,
+// providers/httpclient, domain and money.
 package handpoint
 
 import (
@@ -22,12 +23,37 @@ const Name = "handpoint"
 // The names of a connection's values.
 const (
 	SecretAPIKey = "apiKey" // sent as ApiKeyCloud
+	// SecretCallbackToken is what a terminal sends back as AUTH-TOKEN with a
+	// result (public document of the provider, Transaction Request Object).
+	SecretCallbackToken = "callbackToken"
 
 	// SettingStatusBase is the status service's address, which is another host
 	// than the cloud's (seed 004, "/transactions/{transactionReference}/status").
 	// Empty: derived from the base URL.
 	SettingStatusBase = "statusBaseURL"
+	// SettingAcquirer decides whether tips can be adjusted, and is named in
+	// merchantAuth.
+	SettingAcquirer = "acquirer"
+	// SettingPreauthorizations and SettingBatches say "yes" when the acquirer has
+	// them: seed 004 sends the merchant to Handpoint to ask.
+	SettingPreauthorizations = "preauthorizations"
+	SettingBatches           = "batches"
+	// SettingPartnerKey says "yes" when the key is a partner's.
+	SettingPartnerKey = "partnerKey"
+	// The merchantAuth of terminal operations, for a terminal that merchants
+	// share.
+	SettingExternalID = "merchantExternalId"
+	SettingMID        = "merchantMid"
+	SettingTID        = "merchantTid"
+	SettingMCC        = "merchantMcc"
 )
+
+// yes is the value of a FieldYesNo that is switched on.
+const yes = "yes"
+
+// minCallbackToken is how short a callback token may be: the body of a callback
+// is not signed, so that the token alone proves it.
+const minCallbackToken = 16
 
 // absentAfter: UNDEFINED 90 s or more after the request means that it never
 // arrived and will not be charged (seed 004, same section). One such answer
@@ -45,13 +71,30 @@ type Adapter struct {
 	base, status *url.URL
 	apiKey       string
 	http         *httpclient.Client
+	timeout      time.Duration
+	// callbackURL and callbackToken are sent together or not at all.
+	callbackURL, callbackToken string
+	tokens                     []string // that VerifyCallback takes
+	auth                       []merchantAuth
 }
 
 var (
-	_ providers.Provider     = (*Adapter)(nil)
-	_ providers.TokenSeller  = (*Adapter)(nil)
-	_ providers.Refunder     = (*Adapter)(nil)
-	_ providers.StatusFinder = (*Adapter)(nil)
+	_ providers.Provider         = (*Adapter)(nil)
+	_ providers.TokenSeller      = (*Adapter)(nil)
+	_ providers.Refunder         = (*Adapter)(nil)
+	_ providers.SaleVoider       = (*Adapter)(nil)
+	_ providers.Increaser        = (*Adapter)(nil)
+	_ providers.Decreaser        = (*Adapter)(nil)
+	_ providers.Capturer         = (*Adapter)(nil)
+	_ providers.TipAdjuster      = (*Adapter)(nil)
+	_ providers.PastTokenFinder  = (*Adapter)(nil)
+	_ providers.DeviceLister     = (*Adapter)(nil)
+	_ providers.DeviceCommander  = (*Adapter)(nil)
+	_ providers.TerminalOperator = (*Adapter)(nil)
+	_ providers.BatchKeeper      = (*Adapter)(nil)
+	_ providers.StatusFinder     = (*Adapter)(nil)
+	_ providers.CallbackReceiver = (*Adapter)(nil)
+	_ providers.ConnectionTester = (*Adapter)(nil)
 )
 
 // Registration is the adapter as the product knows it.
@@ -62,8 +105,18 @@ func Registration() providers.Registration {
 		New:   func(c providers.Config) (providers.Provider, error) { return New(c) },
 		Fields: []providers.Field{
 			{Name: SecretAPIKey, Label: "Cloud API key", Kind: providers.FieldText, Secret: true, Required: true},
+			{Name: SecretCallbackToken, Label: "Callback token", Hint: "A random text of at least 16 characters that you choose; without it, terminals do not send us their results.", Kind: providers.FieldText, Secret: true},
+			{Name: SettingAcquirer, Label: "Acquirer", Hint: "Handpoint can tell you; tips can be adjusted with TSYS and VANTIV only.", Kind: providers.FieldChoice, Options: acquirers},
+			{Name: SettingPreauthorizations, Label: "The acquirer takes pre-authorisations", Hint: "Ask your relationship manager at Handpoint.", Kind: providers.FieldYesNo},
+			{Name: SettingBatches, Label: "Batches can be closed and read", Hint: "A beta of Handpoint’s that not every acquirer has; ask your relationship manager there.", Kind: providers.FieldYesNo},
+			{Name: SettingPartnerKey, Label: "The key is a partner’s", Hint: "Handpoint refuses a partner’s key for pre-authorisations.", Kind: providers.FieldYesNo},
+			{Name: SettingExternalID, Label: "Merchant’s external id", Hint: "Only for a terminal that several merchants share.", Kind: providers.FieldText},
+			{Name: SettingMID, Label: "Merchant id (MID)", Hint: "Only for a shared terminal without an external id.", Kind: providers.FieldText},
+			{Name: SettingTID, Label: "Terminal id (TID)", Hint: "Only for a shared terminal without an external id.", Kind: providers.FieldText},
+			{Name: SettingMCC, Label: "Merchant category code (MCC)", Hint: "Only for a shared terminal without an external id.", Kind: providers.FieldText},
 			{Name: SettingStatusBase, Label: "Status service’s address", Hint: "Leave it empty unless Handpoint gave you another one.", Kind: providers.FieldURL},
 		},
+		Narrow: narrow,
 		Addresses: []providers.Address{
 			{URL: "https://cloud.handpoint.com", Label: "Production and demo terminals", Mode: domain.Live},
 			{URL: "https://cloud.handpoint.io", Label: "Debug terminals", Mode: domain.Test},
@@ -84,10 +137,47 @@ var statusHosts = map[string]string{
 	"cloud.handpoint.io":  "transactions.handpoint.io",
 }
 
-// New makes an adapter. It refuses addresses that are none and a missing key;
-// the error names the value and never repeats it.
+// acquirers are the public document's (Acquirer), without those of its tests.
+var acquirers = []providers.Option{
+	{Value: "", Label: "Not known"}, {Value: "AMEX", Label: "American Express"}, {Value: "BORGUN", Label: "Borgun"}, {Value: "OMNIPAY", Label: "Omnipay"},
+	{Value: "POSTBRIDGE", Label: "Postbridge"}, {Value: acquirerTSYS, Label: "TSYS"}, {Value: acquirerVANTIV, Label: "Vantiv"},
+}
+
+// The acquirers that adjust tips (seed 004, "/transactions/{guid}/tip-adjustment").
+const (
+	acquirerTSYS   = "TSYS"
+	acquirerVANTIV = "VANTIV"
+)
+
+// narrow says what the connection's acquirer and key leave of the adapter.
+func narrow(settings map[string]string, c domain.Capability) string {
+	switch c {
+	case domain.CanAdjustTip:
+		if a := settings[SettingAcquirer]; a != acquirerTSYS && a != acquirerVANTIV {
+			return "Handpoint adjusts tips with the acquirers TSYS and Vantiv only; choose yours in the connection’s settings."
+		}
+	case domain.CanCapture, domain.CanPartCapture, domain.CanIncrease, domain.CanDecrease:
+		if settings[SettingPartnerKey] == yes {
+			return "Handpoint refuses a partner’s key for pre-authorisations; use the merchant’s own."
+		}
+		if settings[SettingPreauthorizations] != yes {
+			return "Not every acquirer of Handpoint’s takes pre-authorisations; ask Handpoint, then switch them on in the connection’s settings."
+		}
+	case domain.CanCaptureAgain:
+		return "Handpoint captures a pre-authorisation once only."
+	case domain.CanKeepBatches:
+		if settings[SettingBatches] != yes {
+			return "Batches are a beta of Handpoint’s that not every acquirer has; ask Handpoint, then switch them on in the connection’s settings."
+		}
+	}
+	return ""
+}
+
+// New makes an adapter. It refuses addresses that are none, a missing key and a
+// callback token that can be guessed; the error names the value and never
+// repeats it.
 func New(c providers.Config) (*Adapter, error) {
-	base, err := webURL(c.BaseURL)
+	base, err := providers.WebURL(c.BaseURL)
 	if err != nil {
 		return nil, fmt.Errorf("handpoint: the base URL is not one")
 	}
@@ -96,7 +186,7 @@ func New(c providers.Config) (*Adapter, error) {
 		status = &url.URL{Scheme: base.Scheme, Host: host, Path: base.Path}
 	}
 	if s := c.Settings[SettingStatusBase]; s != "" {
-		if status, err = webURL(s); err != nil {
+		if status, err = providers.WebURL(s); err != nil {
 			return nil, fmt.Errorf("handpoint: %s is not a web address", SettingStatusBase)
 		}
 	}
@@ -104,38 +194,43 @@ func New(c providers.Config) (*Adapter, error) {
 	if key == "" {
 		return nil, fmt.Errorf("handpoint: %s is missing", SecretAPIKey)
 	}
-	return &Adapter{
-		base: base, status: status, apiKey: key,
-		http: httpclient.New(httpclient.ClientOptions{
-			Provider: Name, Connection: []string{base.String(), key}, HTTP: c.HTTP, Timeout: timeout,
-			Secrets: []string{key}, Now: c.Now,
-		}),
-	}, nil
+	a := &Adapter{base: base, status: status, apiKey: key, timeout: c.Timeout}
+	if a.timeout <= 0 {
+		a.timeout = timeout
+	}
+	hidden := []string{key}
+	for _, set := range append([]map[string]string{c.Secrets}, c.Also...) {
+		token := set[SecretCallbackToken]
+		if token == "" {
+			continue
+		}
+		if len(token) < minCallbackToken || strings.IndexFunc(token, func(r rune) bool { return r <= ' ' || r >= 0x7f }) >= 0 {
+			return nil, fmt.Errorf("handpoint: %s must have at least %d letters, digits or signs, and no spaces", SecretCallbackToken, minCallbackToken)
+		}
+		a.tokens, hidden = append(a.tokens, token), append(hidden, token)
+	}
+	if token := c.Secrets[SecretCallbackToken]; token != "" && c.CallbackURL != "" {
+		a.callbackURL, a.callbackToken = c.CallbackURL, token
+	}
+	auth := merchantAuth{MID: c.Settings[SettingMID], TID: c.Settings[SettingTID], MCC: c.Settings[SettingMCC], ExternalID: c.Settings[SettingExternalID]}
+	if auth != (merchantAuth{}) {
+		auth.Acquirer = c.Settings[SettingAcquirer]
+		a.auth = []merchantAuth{auth}
+	}
+	a.http = httpclient.New(httpclient.ClientOptions{
+		Provider: Name, Connection: []string{base.String(), key}, HTTP: c.HTTP, Timeout: a.timeout, PerMinute: c.PerMinute,
+		Secrets: hidden, Now: c.Now,
+	})
+	return a, nil
 }
 
 // Name is the registration's name.
 func (a *Adapter) Name() string { return Name }
 
-// hasRule: the endpoints write minor units in requests and major units in
-// answers, and the document shows only currencies of two decimals. What "20.00"
-// or "2000" would be in JPY or KWD is nowhere said, so they are refused.
+// hasRule: some endpoints write minor units and some major units, and the
+// document shows only currencies of two decimals. What "20.00" or "2000" would
+// be in JPY or KWD is nowhere said, so they are refused everywhere.
 func hasRule(c money.Currency) bool { return !c.IsZero() && c.Exponent() == 2 }
-
-func webURL(s string) (*url.URL, error) {
-	u, err := url.Parse(strings.TrimRight(s, "/"))
-	if err != nil || u.Host == "" || u.User != nil || (u.Scheme != "https" && u.Scheme != "http") || u.RawQuery != "" || u.Fragment != "" {
-		return nil, fmt.Errorf("not a web address")
-	}
-	return u, nil
-}
-
-func at(base *url.URL, parts ...string) string {
-	escaped := make([]string, len(parts))
-	for i, p := range parts {
-		escaped[i] = url.PathEscape(p)
-	}
-	return base.String() + "/" + strings.Join(escaped, "/")
-}
 
 func (a *Adapter) header() http.Header {
 	// Built by hand: Header.Set would spell it Apikeycloud, which is the same

@@ -230,7 +230,7 @@ func TestMotoAnswers(t *testing.T) {
 		{"3210", answer{status: 400, body: golden(t, "refusal_3210.json")}, refused(domain.ReasonCurrencyMismatch)},
 		{"422", answer{status: 422, body: golden(t, "refusal_422.json")}, refused(domain.ReasonInvalidRequest)},
 		{"a code in the details alone", answer{status: 400, body: loopback(400, `,"details":{"errorCode":"3209","httpStatus":400}`)}, refused(domain.ReasonRefundTooLarge)},
-		{"a message that is an object", answer{status: 400, body: `{"error":{"statusCode":400,"name":"BadRequestError","message":{"error":1001,"message":"busy"}}}`}, refused(domain.ReasonInvalidRequest)},
+		{"a message that is an object", answer{status: 400, body: `{"error":{"statusCode":400,"name":"BadRequestError","message":{"error":1001,"message":"busy"}}}`}, refused(domain.ReasonDeviceBusy)},
 		{"400 with a code to come", answer{status: 400, body: loopback(400, `,"code":"9999"`)}, refused(domain.ReasonInvalidRequest)},
 		{"400 that wraps an unlisted code", answer{status: 400, body: loopback(400, `,"code":"9999","details":{"errorCode":"9999","httpStatus":400}`)}, verdict{kind: providers.KindRefused}},
 		{"400 that wraps an unlisted number", answer{status: 400, body: loopback(400, `,"details":{"errorCode":9999}`)}, verdict{kind: providers.KindRefused}},
@@ -520,7 +520,7 @@ func TestTheStatusServiceHasItsOwnHost(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := at(a.status, "transactions", "r", "status"); got != want {
+		if got := providers.Endpoint(a.status, "transactions", "r", "status"); got != want {
 			t.Errorf("%s: %s", base, got)
 		}
 	}
@@ -528,7 +528,7 @@ func TestTheStatusServiceHasItsOwnHost(t *testing.T) {
 		BaseURL: "https://cloud.handpoint.com", Secrets: map[string]string{SecretAPIKey: "k"},
 		Settings: map[string]string{SettingStatusBase: "https://status.example/x/"},
 	})
-	if err != nil || at(a.status, "a b/c") != "https://status.example/x/a%20b%2Fc" {
+	if err != nil || providers.Endpoint(a.status, "a b/c") != "https://status.example/x/a%20b%2Fc" {
 		t.Errorf("%v, %v", a, err)
 	}
 }

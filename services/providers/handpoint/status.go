@@ -1,8 +1,11 @@
 package handpoint
 
 import (
+	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 
@@ -56,20 +59,24 @@ func issuerReason(code string) domain.Reason {
 	return domain.ReasonDeclined
 }
 
-// gatewayReasons translates the gateway's codes behind a 400 (seed 004,
-// "/moto/sale", "/moto/refund"): the operation was not run.
+// gatewayReasons translates the codes behind a 400 (seed 004): the operation was
+// not run. 1001 to 1003 are of the terminal ("Transactions"), the others of the
+// gateway.
 var gatewayReasons = map[string]domain.Reason{
-	"3107": domain.ReasonSecurityCode,
-	"3112": domain.ReasonCardToken,
-	"3153": domain.ReasonInvalidRequest,
-	"3209": domain.ReasonRefundTooLarge,
-	"3210": domain.ReasonCurrencyMismatch,
-	"3211": domain.ReasonNotAllowed,
-	"5252": domain.ReasonCardToken,
+	"1001": domain.ReasonDeviceBusy,
+	"1002": domain.ReasonDeviceOffline,
+	"1003": domain.ReasonNotCancellable,
+	"3107": domain.ReasonSecurityCode,     // CVV required
+	"3112": domain.ReasonNotAllowed,       // not eligible for deferred tokenization
+	"3153": domain.ReasonWrongState,       // unable to find message to reverse
+	"3209": domain.ReasonRefundTooLarge,   // more than the initial sale
+	"3210": domain.ReasonCurrencyMismatch, // of the original and the linked one
+	"3211": domain.ReasonWrongState,       // voided, not approved or already captured
+	"5252": domain.ReasonCardToken,        // card token failure
 }
 
-// readMoto classes the answer of /moto/sale and /moto/refund.
-func (a *Adapter) readMoto(op string, resp *httpclient.Response, ref, secret string) (providers.Result, error) {
+// readMoto classes the answer of /moto/sale, /moto/refund and /moto/reversal.
+func (a *Adapter) readMoto(op string, resp *httpclient.Response, ref, original, secret string) (providers.Result, error) {
 	if resp.Status != http.StatusOK {
 		return providers.Result{}, a.readFault(op, resp, secret)
 	}
@@ -80,6 +87,9 @@ func (a *Adapter) readMoto(op string, resp *httpclient.Response, ref, secret str
 	}
 	if ans.TransactionReference != "" && !strings.EqualFold(string(ans.TransactionReference), ref) {
 		return providers.Result{}, a.garbage(op, resp, secret, "the answer is about another transaction")
+	}
+	if ans.OriginalGUID != "" && original != "" && !strings.EqualFold(string(ans.OriginalGUID), original) {
+		return providers.Result{}, a.garbage(op, resp, secret, "the answer follows up another transaction")
 	}
 	res := providers.Result{
 		ProviderRef: string(ans.GUID),
@@ -133,6 +143,12 @@ func (a *Adapter) readFault(op string, resp *httpclient.Response, secret string)
 		Provider: Name, Op: op, Kind: providers.KindRefused,
 		Text: a.http.Words(ans.Error.Message.Text, secret), Raw: a.http.Scrub(resp.Body, secret),
 	}
+	if e.Text == "Viscus operation failed" || e.Text == "" {
+		// The token endpoint's message says nothing; its details do.
+		if reason := a.http.Words(string(ans.Error.Details.Reason), secret); reason != "" {
+			e.Text = reason
+		}
+	}
 	// The gateway's own code comes first: it is the one that the verdict turns on.
 	gateway := string(ans.Error.Details.ErrorCode)
 	for _, code := range []string{gateway, string(ans.Error.Code), ans.Error.Message.Code, strconv.Itoa(resp.Status)} {
@@ -160,63 +176,114 @@ func (a *Adapter) readFault(op string, resp *httpclient.Response, secret string)
 
 // readStatus classes the answer of the status service about the attempt.
 func (a *Adapter) readStatus(resp *httpclient.Response, q providers.Lookup) (providers.Result, error) {
-	const op = "status"
-	if resp.Status != http.StatusOK {
-		return providers.Result{}, a.readFault(op, resp, "")
-	}
-	var ans statusAnswer
-	if !resp.IsJSON() || json.Unmarshal(resp.Body, &ans) != nil || ans.FinStatus == "" || !httpclient.Reference(string(ans.ref())) {
-		return providers.Result{}, a.garbage(op, resp, "", "the answer is not the document's JSON")
+	ans, err := a.readFirst(resp)
+	if err != nil {
+		return providers.Result{}, err
 	}
 	if ans.TransactionReference != "" && !strings.EqualFold(string(ans.TransactionReference), q.AttemptRef) {
-		return providers.Result{}, a.garbage(op, resp, "", "the answer is about another transaction")
+		return providers.Result{}, a.garbage(opStatus, resp, "", "the answer is about another transaction")
 	}
 	if ans.TransactionReference == "" && q.ProviderRef != "" && ans.ref() != "" && !strings.EqualFold(string(ans.ref()), q.ProviderRef) {
-		return providers.Result{}, a.garbage(op, resp, "", "the answer has neither our reference nor the known one of the provider")
+		return providers.Result{}, a.garbage(opStatus, resp, "", "the answer has neither our reference nor the known one of the provider")
 	}
 	return a.record(resp, ans, q)
 }
 
-// readLinked looks for a refund among the transactions of its sale (seed 004,
-// "/transactions/{transactionReference}/status/{selector}"), where linked ones
-// may be listed under the sale's reference. One of the same amount that cannot
-// be told from ours is neither a yes nor an absence.
-func (a *Adapter) readLinked(resp *httpclient.Response, q providers.Lookup, absent providers.Result) (providers.Result, error) {
-	const op = "status"
-	if resp.Status == http.StatusNotFound {
-		return absent, nil
+// readFirst reads a record of the status service.
+func (a *Adapter) readFirst(resp *httpclient.Response) (statusAnswer, error) {
+	if resp.Status != http.StatusOK {
+		return statusAnswer{}, a.readFault(opStatus, resp, "")
+	}
+	var ans statusAnswer
+	if !resp.IsJSON() || json.Unmarshal(resp.Body, &ans) != nil || ans.FinStatus == "" || !httpclient.Reference(string(ans.ref())) {
+		return statusAnswer{}, a.garbage(opStatus, resp, "", "the answer is not the document's JSON")
+	}
+	return ans, nil
+}
+
+// readLinked looks for a linked operation among the transactions of its
+// original (seed 004, "/transactions/{transactionReference}/status/{selector}"),
+// under whose reference linked ones are logged. One that cannot be told from
+// ours is neither a yes nor an absence.
+func (a *Adapter) readLinked(resp *httpclient.Response, q providers.Lookup, absent *providers.Result) (providers.Result, error) {
+	if resp.Status == http.StatusNotFound && absent != nil {
+		return *absent, nil
 	}
 	if resp.Status != http.StatusOK {
-		return providers.Result{}, a.readFault(op, resp, "")
+		return providers.Result{}, a.readFault(opStatus, resp, "")
 	}
 	var list []statusAnswer
 	if !resp.IsJSON() || json.Unmarshal(resp.Body, &list) != nil {
-		return providers.Result{}, a.garbage(op, resp, "", "the answer is not the document's JSON")
+		return providers.Result{}, a.garbage(opStatus, resp, "", "the answer is not the document's JSON")
 	}
-	twin := false
-	for _, ans := range list {
+	twin := ""
+	for i, ans := range list {
 		if !httpclient.Reference(string(ans.ref())) {
-			return providers.Result{}, a.garbage(op, resp, "", "the answer's references cannot be read")
+			return providers.Result{}, a.garbage(opStatus, resp, "", "the answer's references cannot be read")
 		}
-		if strings.EqualFold(string(ans.TransactionReference), q.AttemptRef) ||
-			(q.ProviderRef != "" && string(ans.ref()) == q.ProviderRef) {
+		if a.isOurs(ans, q) {
 			return a.record(resp, ans, q)
 		}
-		if !strings.Contains(string(ans.Type), "REFUND") || strings.HasPrefix(string(ans.Type), "VOID") {
-			continue
-		}
-		amount, err := readAmount(statusUnit, ans.TotalAmount, ans.Currency)
-		if err != nil || *amount == q.Amount {
-			twin = true
+		same := typeOf(ans) == q.Type || (holds(q.Type) && holds(typeOf(ans)))
+		switch {
+		case i == 0 && !same, q.ProviderRef != "" && ans.ref() != "" && holds(q.Type):
+		case typeOf(ans) == "" && holds(q.Type):
+			// The words of what is done to a hold are not in the seed.
+			twin = "the list has an operation whose type is not known"
+		case !same:
+		case q.Type == domain.Void:
+			if q.OriginalRef == "" || !strings.EqualFold(string(ans.OriginalEFT), q.OriginalRef) {
+				continue
+			}
+			if approving(ans.FinStatus) {
+				// What is voided once cannot be voided again.
+				return a.record(resp, ans, q)
+			}
+			twin = "the list has a reversal of it that cannot be told from another"
+		case q.Type == domain.Capture:
+			amount, err := readAmount(statusUnit, ans.TotalAmount, ans.Currency)
+			if err == nil && *amount == q.Amount && approving(ans.FinStatus) {
+				// "A pre-authorization can only be captured ONCE."
+				return a.record(resp, ans, q)
+			}
+			twin = "the list has a capture of another amount, and there can be only one"
+		case holds(q.Type):
+			// Its amount may be the change or the new whole.
+			twin = "the list has a change of the hold that cannot be told from another"
+		default:
+			amount, err := readAmount(statusUnit, ans.TotalAmount, ans.Currency)
+			if err != nil || *amount == q.Amount {
+				twin = "the sale lists a refund of this amount that cannot be told from another"
+			}
 		}
 	}
-	if twin {
-		return providers.Result{
-			Outcome: providers.Pending, Raw: a.http.Scrub(resp.Body),
-			Text: "the sale lists a refund of this amount that cannot be told from another",
-		}, nil
+	if twin == "" && len(list) > 0 && holds(q.Type) && !(isZero(list[0].IncreaseAmount) && isZero(list[0].CapturedAmount)) {
+		twin = "the hold was changed, and by whom is not told"
 	}
-	return absent, nil
+	switch {
+	case twin != "":
+		return providers.Result{Outcome: providers.Pending, Raw: a.http.Scrub(resp.Body), Text: twin}, nil
+	case absent != nil:
+		return *absent, nil
+	case len(list) == 0:
+		return providers.Result{}, a.garbage(opStatus, resp, "", "the list is empty")
+	}
+	return providers.Result{Outcome: providers.Absent, Raw: a.http.Scrub(resp.Body)}, nil
+}
+
+// isOurs says that a record of a list is the attempt's own: by our reference,
+// which linked operations carry as customerReference, or by the provider's.
+func (a *Adapter) isOurs(ans statusAnswer, q providers.Lookup) bool {
+	return (q.AttemptRef != "" && (strings.EqualFold(string(ans.TransactionReference), q.AttemptRef) || strings.EqualFold(string(ans.CustomerReference), q.AttemptRef))) ||
+		(q.ProviderRef != "" && string(ans.ref()) == q.ProviderRef)
+}
+
+func isZero(t text) bool { return strings.Trim(string(t), "0") == "" }
+
+// holds says that a type changes or takes a hold, and so has no reference of its
+// own in the cloud's endpoints.
+func holds(t domain.TransactionType) bool {
+	return t == domain.Increment || t == domain.Decrement || t == domain.Capture
 }
 
 func (s statusAnswer) ref() text {
@@ -226,37 +293,99 @@ func (s statusAnswer) ref() text {
 	return s.TransactionID
 }
 
-// ofType says that a record's type does not contradict what was asked for:
-// SALE, MOTO_SALE and SALE_AND_TOKENIZE_CARD are sales, REFUND and MOTO_REFUND
-// refunds, and what undoes one is neither. No type and UNDEFINED say nothing.
-func ofType(word string, t domain.TransactionType) bool {
-	wanted := map[domain.TransactionType]string{domain.Sale: "SALE", domain.Refund: "REFUND"}[t]
-	if word == "" || word == "UNDEFINED" || wanted == "" {
+// typeOf translates a type's word; empty: it says nothing that we know. The
+// words are the public document's (Transaction Type), REVERSAL the status
+// samples', and those of preauthorizations from newer guides (ASSUMPTION). CANCEL_
+// words name what was cancelled.
+func typeOf(ans statusAnswer) domain.TransactionType {
+	word := string(ans.Type)
+	switch {
+	case strings.HasPrefix(word, "VOID_"), strings.HasSuffix(word, "REVERSAL"):
+		return domain.Void
+	case strings.Contains(word, "INCREASE"):
+		if strings.HasPrefix(string(ans.RequestedAmount), "-") {
+			return domain.Decrement
+		}
+		return domain.Increment
+	case strings.Contains(word, "CAPTURE"):
+		return domain.Capture
+	case strings.HasSuffix(word, "PRE_AUTHORIZATION"):
+		return domain.Preauth
+	case strings.HasSuffix(word, "REFUND"):
+		return domain.Refund
+	case word == "TOKENIZE_CARD":
+		return domain.Register
+	case strings.HasSuffix(word, "SALE"), word == "SALE_AND_TOKENIZE_CARD":
+		return domain.Sale
+	}
+	return ""
+}
+
+// approving says that a financial status is a yes.
+func approving(fin text) bool { return fin == "AUTHORISED" || fin == "CAPTURED" || fin == "REFUNDED" }
+
+// cancels says that the word names a cancellation, which approves nothing.
+func (s statusAnswer) cancels() bool { return strings.HasPrefix(string(s.Type), "CANCEL") }
+
+// linked says that a record follows another one up, so that its
+// transactionReference is the original's.
+func (s statusAnswer) linked() bool {
+	switch typeOf(s) {
+	case domain.Void, domain.Increment, domain.Decrement, domain.Capture:
+		return true
+	case domain.Refund:
+		return s.OriginalEFT != ""
+	}
+	return false
+}
+
+// ofType says that a record's type does not contradict what was asked for. No
+// type and UNDEFINED say nothing; a cancellation that calls itself approved is
+// believed of nothing.
+func ofType(ans statusAnswer, t domain.TransactionType) bool {
+	got := typeOf(ans)
+	if t == "" || ans.Type == "" || ans.Type == "UNDEFINED" {
 		return true
 	}
-	undoes := strings.HasPrefix(word, "VOID") || strings.HasPrefix(word, "CANCEL")
-	return strings.Contains(word, wanted) && !undoes
+	if ans.cancels() && approving(ans.FinStatus) {
+		return false
+	}
+	return got == t || (t == domain.Decrement && got == domain.Increment)
 }
 
 // record translates a record of the status service, unless it is about
 // something else than was asked, or is final about nothing that it names.
 func (a *Adapter) record(resp *httpclient.Response, ans statusAnswer, q providers.Lookup) (providers.Result, error) {
-	if !ofType(string(ans.Type), q.Type) {
-		return providers.Result{}, a.garbage("status", resp, "", "the answer is about a transaction of another type")
+	if !ofType(ans, q.Type) {
+		return providers.Result{}, a.garbage(opStatus, resp, "", "the answer is about a transaction of another type")
 	}
 	if q.OriginalRef != "" && strings.EqualFold(string(ans.ref()), q.OriginalRef) {
-		return providers.Result{}, a.garbage("status", resp, "", "the answer is about the sale")
+		return providers.Result{}, a.garbage(opStatus, resp, "", "the answer is about the sale")
 	}
-	res := providers.Result{
+	res, why := a.describe(ans, resp.Body)
+	if why != "" {
+		return providers.Result{}, a.garbage(opStatus, resp, "", "%s", why)
+	}
+	if ans.FinStatus == "UNDEFINED" {
+		res.Outcome, res.ProviderRef = providers.Absent, ""
+	}
+	return res, nil
+}
+
+// describe translates a TransactionResult. The outcome is finStatus's alone:
+// samples are AUTHORISED with an empty issuerResponseCode (README, Status). why
+// says what cannot be believed.
+func (a *Adapter) describe(ans statusAnswer, raw []byte) (res providers.Result, why string) {
+	res = providers.Result{
 		ProviderRef: string(ans.ref()),
 		Code:        a.http.Words(string(ans.FinStatus)),
 		Text:        a.http.Words(strings.TrimSpace(string(ans.StatusMessage) + " " + string(ans.ErrorMessage))),
 		AuthCode:    a.http.Words(string(ans.AuthorisationCode)),
 		Card:        card(ans.MaskedCardNumber, ans.CardSchemeName, ans.ExpiryDateMMYY),
-		Raw:         a.http.Scrub(resp.Body),
+		Token:       string(ans.CardToken),
+		Receipts:    receipts(ans),
+		Raw:         a.http.Scrub(raw),
 	}
-	// The outcome is finStatus's alone: samples are AUTHORISED with an empty
-	// issuerResponseCode (README, Status).
 	switch ans.FinStatus {
 	case "AUTHORISED", "CAPTURED":
 		res.Outcome = providers.Approved
@@ -271,31 +400,79 @@ func (a *Adapter) record(resp *httpclient.Response, ans statusAnswer, q provider
 	case "CANCELLED":
 		res.Outcome, res.Reason = providers.Declined, domain.ReasonCustomerCancelled
 	case "UNDEFINED":
-		res.Outcome, res.ProviderRef = providers.Absent, ""
-		return res, nil
+		return res, ""
 	case "PARTIAL_APPROVAL":
 		res.Text = strings.TrimSpace(res.Text + " approved for another amount; a person must look")
 	}
 	switch {
+	case res.Outcome == providers.Approved && ans.cancels():
+		res.Outcome, res.Text = providers.Pending, strings.TrimSpace(res.Text+" a cancellation that calls itself approved; a person must look")
 	case res.Outcome == providers.Approved && res.ProviderRef == "":
-		return providers.Result{}, a.garbage("status", resp, "", "the answer approves without the provider's reference")
-	case res.Outcome == providers.Declined && res.ProviderRef == "" && ans.TransactionReference == "":
-		return providers.Result{}, a.garbage("status", resp, "", "the answer names no transaction")
+		return res, "the answer approves without the provider's reference"
+	case res.Outcome == providers.Declined && res.ProviderRef == "" && ans.TransactionReference == "" && ans.CustomerReference == "":
+		return res, "the answer names no transaction"
 	}
-	if ans.TotalAmount != "" {
+	if !isZero(ans.TotalAmount) {
 		amount, err := readAmount(statusUnit, ans.TotalAmount, ans.Currency)
 		if err != nil {
-			return providers.Result{}, a.garbage("status", resp, "", "the answer's amount cannot be read")
+			return res, "the answer's amount cannot be read"
 		}
 		res.Amount = amount
 	}
-	return res, nil
+	if !isZero(ans.TipAmount) {
+		tip, err := readAmount(statusUnit, ans.TipAmount, ans.Currency)
+		if err != nil {
+			return res, "the answer's tip cannot be read"
+		}
+		res.Tip = tip
+	}
+	return res, ""
+}
+
+// receipts gives the provider's own, which come as addresses or inline, and the
+// signature, an address or a picture in base64 (seed 004,
+// "/transaction-result/{transactionResultId}").
+func receipts(ans statusAnswer) []providers.Receipt {
+	var out []providers.Receipt
+	for _, r := range []struct {
+		copy   string
+		body   text
+		inline string
+	}{
+		{"customer", ans.CustomerReceipt, "html"}, {"merchant", ans.MerchantReceipt, "html"}, {"signature", ans.SignatureURL, "image"},
+	} {
+		kind := r.inline
+		switch {
+		case r.body == "":
+			continue
+		case isAddress(string(r.body)):
+			kind = "url"
+		case kind == "image" && !isBase64(string(r.body)):
+			continue
+		}
+		out = append(out, providers.Receipt{Copy: r.copy, Kind: kind, Body: string(r.body)})
+	}
+	return out
+}
+
+// isAddress says that a receipt is told by its address.
+func isAddress(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && !strings.ContainsAny(s, " <>\n")
+}
+
+func isBase64(s string) bool {
+	_, err := base64.StdEncoding.DecodeString(s)
+	return err == nil
 }
 
 func readAmount(u unit, s, currency text) (*money.Amount, error) {
 	c, err := money.ParseCurrency(string(currency))
 	if err != nil {
 		return nil, err
+	}
+	if !hasRule(c) {
+		return nil, fmt.Errorf("there is no rule for %s", c)
 	}
 	amount, err := u.read(string(s), c)
 	if err != nil {

@@ -1,7 +1,6 @@
 package handpoint
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -29,10 +28,20 @@ const (
 // that held to the other reading would refuse nothing and charge a hundredfold,
 // so the amount in its answer is always handed to the caller for comparison.
 const (
-	motoSaleUnit   = minorInteger // request of /moto/sale
-	motoRefundUnit = minorInteger // request of /moto/refund
-	motoAnswerUnit = majorDecimal // answers of /moto/*: "20.00" (seed 004, "/moto/reversal")
-	statusUnit     = minorInteger // totalAmount of the status service, a number
+	motoSaleUnit     = minorInteger // request of /moto/sale
+	motoRefundUnit   = minorInteger // request of /moto/refund
+	motoReversalUnit = minorInteger // request of /moto/reversal
+	motoAnswerUnit   = majorDecimal // answers of /moto/*: "20.00" (seed 004, "/moto/reversal")
+	terminalUnit     = minorInteger // request of /transactions: "10000" is 100.00
+	statusUnit       = minorInteger // amounts of the status service and of a terminal's result, numbers
+	preauthUnit      = majorDecimal // /preauthorization/*, both ways: "10.00"
+	batchUnit        = majorDecimal // answers of /batch/*: "245.00"
+	// CONFLICT: seed 004, "/transactions/{guid}/tip-adjustment", says "a String in
+	// minor units, e.g. "525" for $5.25"; older and newer public texts say a
+	// number in major units, 5.25. The seed stands. A provider that held to the
+	// other reading would add a hundredfold tip, so a tip is compared with what
+	// the status tells, when it tells.
+	tipUnit = minorInteger
 )
 
 func (u unit) write(a money.Amount) string {
@@ -61,6 +70,12 @@ type (
 		CustomerReference    string `json:"customerReference,omitempty"`
 		TransactionReference string `json:"transactionReference"`
 	}
+	reversalRequest struct {
+		OriginalGUID         string `json:"originalGuid"`
+		Amount               string `json:"amount"`
+		Currency             string `json:"currency"`
+		TransactionReference string `json:"transactionReference"`
+	}
 	refundRequest struct {
 		OriginalGUID         string `json:"originalGuid"`
 		Amount               string `json:"amount"`
@@ -72,6 +87,7 @@ type (
 	motoAnswer struct {
 		HTTPStatus           text `json:"httpStatus"`
 		GUID                 text `json:"guid"`
+		OriginalGUID         text `json:"originalGuid"`
 		Amount               text `json:"amount"`
 		Currency             text `json:"currency"`
 		IssuerResponseCode   text `json:"issuerResponseCode"`
@@ -83,23 +99,42 @@ type (
 		TransactionReference text `json:"transactionReference"`
 	}
 
-	// statusAnswer is a record of the status service. unMaskedPan, among
-	// others, is left out on purpose: what is not read cannot be kept.
+	// statusAnswer is a TransactionResult: of the status service, of a terminal,
+	// or of a callback. unMaskedPan, among others, is left out on purpose: what
+	// is not read cannot be kept. keptNames lists the same fields.
 	statusAnswer struct {
 		FinStatus            text `json:"finStatus"`
 		Type                 text `json:"type"`
 		Currency             text `json:"currency"`
 		TotalAmount          text `json:"totalAmount"`
+		RequestedAmount      text `json:"requestedAmount"`
+		TipAmount            text `json:"tipAmount"`
+		IncreaseAmount       text `json:"increaseAmount"`
+		CapturedAmount       text `json:"capturedAmount"`
 		TransactionID        text `json:"transactionID"`
 		EFTTransactionID     text `json:"efttransactionID"`
+		OriginalEFT          text `json:"originalEFTTransactionID"`
+		EFTTimestamp         text `json:"efttimestamp"`
 		TransactionReference text `json:"transactionReference"`
+		CustomerReference    text `json:"customerReference"`
 		AuthorisationCode    text `json:"authorisationCode"`
 		CardSchemeName       text `json:"cardSchemeName"`
+		CardToken            text `json:"cardToken"`
 		MaskedCardNumber     text `json:"maskedCardNumber"`
 		ExpiryDateMMYY       text `json:"expiryDateMMYY"`
 		IssuerResponseCode   text `json:"issuerResponseCode"`
 		StatusMessage        text `json:"statusMessage"`
 		ErrorMessage         text `json:"errorMessage"`
+		CustomerReceipt      text `json:"customerReceipt"`
+		MerchantReceipt      text `json:"merchantReceipt"`
+		SignatureURL         text `json:"signatureUrl"`
+		Recovered            bool `json:"recoveredTransaction"`
+
+		DeviceStatus struct {
+			SerialNumber text `json:"serialNumber"`
+			// The sample has the terminal's type here (ASSUMPTION).
+			BluetoothName text `json:"bluetoothName"`
+		} `json:"deviceStatus"`
 	}
 
 	// errorAnswer is the envelope of refusals. message is a text, or an object
@@ -119,26 +154,13 @@ type (
 	errDetail struct {
 		ErrorCode   text `json:"errorCode"`
 		Description text `json:"description"`
+		Reason      text `json:"reason"`
 		HTTPStatus  text `json:"httpStatus"`
 	}
 )
 
 // text is a string that some answers write as a number, such as httpStatus.
-type text string
-
-// UnmarshalJSON takes a string, a number or null.
-func (t *text) UnmarshalJSON(b []byte) error {
-	switch {
-	case bytes.Equal(b, []byte("null")):
-		return nil
-	case b[0] == '"':
-		return json.Unmarshal(b, (*string)(t))
-	case b[0] == '-' || (b[0] >= '0' && b[0] <= '9'):
-		*t = text(b)
-		return nil
-	}
-	return fmt.Errorf("neither a text nor a number")
-}
+type text = providers.Text
 
 // UnmarshalJSON reads both shapes and never fails.
 func (m *message) UnmarshalJSON(b []byte) error {
@@ -154,9 +176,18 @@ func (m *message) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// UnmarshalJSON reads an object and never fails.
+// UnmarshalJSON reads an object and never fails. The token endpoint wraps the
+// gateway's own in body.error (seed 004, "/transactions/{guid}/token").
 func (d *errDetail) UnmarshalJSON(b []byte) error {
 	type plain errDetail
 	_ = json.Unmarshal(b, (*plain)(d))
+	var wrapped struct {
+		Body struct {
+			Error plain `json:"error"`
+		} `json:"body"`
+	}
+	if json.Unmarshal(b, &wrapped) == nil && wrapped.Body.Error.ErrorCode != "" {
+		*d = errDetail(wrapped.Body.Error)
+	}
 	return nil
 }

@@ -115,6 +115,10 @@ func (s Subject) callbacks(t *testing.T) {
 	}
 }
 
+// BodyOnly says that a forgery can only be told by a proof that covers the
+// message.
+func BodyOnly(name string) bool { return bodyOnly[name] }
+
 // bodyOnly are the forgeries that only a signature over the message can show. A
 // provider that proves itself by a token alone (seed 004) cannot tell them, so
 // there the amount and the account are what protects.

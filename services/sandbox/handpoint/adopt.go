@@ -29,13 +29,13 @@ func (s *Server) Adopt(account string, charges []kit.Charge) error {
 		if known[c.ID] != nil {
 			continue
 		}
-		r := &record{merchant: merchant.ID, kind: c.Kind, guid: c.ID, reference: c.Reference, originalGUID: c.OriginalID, requestedMinor: c.AmountMinor,
-			approvedMinor: c.AmountMinor, currency: c.Currency, card: Card{Scheme: "VISA", Last4: "0936", ExpiryMMYY: "1030", IssuerCode: issuerApproved},
+		r := &record{merchant: merchant.ID, kind: c.Kind, word: map[string]string{kindSale: "MOTO_SALE", kindRefund: "MOTO_REFUND"}[c.Kind], terminal: s.virtual(merchant), guid: c.ID, reference: c.Reference, originalGUID: c.OriginalID, requestedMinor: c.AmountMinor,
+			approvedMinor: c.AmountMinor, currency: c.Currency, card: Card{Token: TokenVisa, Scheme: "VISA", Last4: "0936", ExpiryMMYY: "1030", IssuerCode: issuerApproved},
 			issuerCode: issuerApproved, issuerText: issuerTexts[issuerApproved], approvalCode: "ADOPT1", rrn: "000000000000", at: c.At}
 		if sale := known[c.OriginalID]; sale != nil && c.Kind == kindRefund {
 			sale.refundedMinor += c.AmountMinor
 		}
-		s.records = append(s.records, r)
+		s.enter(r)
 		known[c.ID] = r
 	}
 	return nil

@@ -1,5 +1,6 @@
-// Package handpoint emulates the Handpoint Cloud API, as far as telephone sales
-// need it: /moto/*, /devices and the transaction status.
+// Package handpoint emulates the Handpoint Cloud API (seed 004): devices and
+// their commands, operations on a terminal with their results, callbacks and
+// recovery, the endpoints that need no terminal, and the transaction status.
 //
 // It exists so that an adapter can be tested, and the product shown, against a
 // server that keeps state and refuses what the real one refuses. It is written
@@ -27,6 +28,17 @@ const BasePath = "/handpoint"
 const (
 	SandboxKey      = "hp-sandbox-key"
 	OtherSandboxKey = "hp-sandbox-other-key"
+	// PartnerSandboxKey is a partner's, for the merchant of SandboxKey: the
+	// preauthorization endpoints do not take it.
+	PartnerSandboxKey = "hp-sandbox-partner-key"
+)
+
+// The published devices of the merchant of SandboxKey.
+const (
+	TerminalSerial = "1850025030"
+	TerminalType   = "PAXA920PRO"
+	VirtualSerial  = "9000000001"
+	VirtualType    = "VT"
 )
 
 // Published card tokens of the default configuration. A token decides how a
@@ -58,13 +70,26 @@ type Config struct {
 	// Currencies are the accepted currencies; all have two decimals, since
 	// the document gives no rule for the others.
 	Currencies []string
+	// OperationTakes is how long an operation lasts on a terminal, by the
+	// emulator's clock; zero means one second, a negative one no time at all.
+	// The first half of it can be stopped.
+	OperationTakes time.Duration
+	// RecoverFor is when a terminal gives up to deliver a result; zero means
+	// one hour (ASSUMPTION: the document names no end).
+	RecoverFor time.Duration
+	// BatchPage is how many lines a batch detail has; zero means 100.
+	BatchPage int
 }
 
-// Merchant is an account with its key.
+// Merchant is an account with one of its keys; several may have one ID.
 type Merchant struct {
 	APIKey  string
 	ID      string
 	Devices []Device
+	// Acquirer decides whether tips can be adjusted: TSYS and VANTIV.
+	Acquirer string
+	// Partner marks the key of a partner.
+	Partner bool
 }
 
 // Device is a terminal as GET /devices lists it.
@@ -106,14 +131,16 @@ func DefaultCards() []Card {
 // DefaultConfig is what the sandbox publishes: two merchants, each with a
 // terminal and the virtual terminal, and the cards of DefaultCards.
 func DefaultConfig() Config {
+	devices := []Device{
+		{Serial: TerminalSerial, Type: TerminalType, SSK: "SANDBOX-SSK-1850025030"},
+		{Serial: VirtualSerial, Type: VirtualType, SSK: "SANDBOX-SSK-9000000001"},
+	}
 	return Config{
 		Merchants: []Merchant{
-			{APIKey: SandboxKey, ID: "sandboxmerchant", Devices: []Device{
-				{Serial: "1850025030", Type: "PAXA920PRO", SSK: "SANDBOX-SSK-1850025030"},
-				{Serial: "9000000001", Type: "VT", SSK: "SANDBOX-SSK-9000000001"},
-			}},
-			{APIKey: OtherSandboxKey, ID: "othermerchant", Devices: []Device{
-				{Serial: "9000000002", Type: "VT", SSK: "SANDBOX-SSK-9000000002"},
+			{APIKey: SandboxKey, ID: "sandboxmerchant", Acquirer: "TSYS", Devices: devices},
+			{APIKey: PartnerSandboxKey, ID: "sandboxmerchant", Acquirer: "TSYS", Partner: true, Devices: devices},
+			{APIKey: OtherSandboxKey, ID: "othermerchant", Acquirer: "OMNIPAY", Devices: []Device{
+				{Serial: "9000000002", Type: VirtualType, SSK: "SANDBOX-SSK-9000000002"},
 			}},
 		},
 		Cards:      DefaultCards(),
@@ -127,13 +154,23 @@ type Server struct {
 	merchants  map[string]Merchant
 	cards      map[string]Card
 	currencies map[string]bool
+	takes      time.Duration
+	recoverFor time.Duration
+	batchPage  int
 	handler    http.Handler
 
-	mu      sync.Mutex
-	records []*record
+	mu       sync.Mutex
+	records  []*record
+	devices  map[deviceKey]*terminal
+	results  map[string]*result
+	owed     []*debt
+	commands []Command
 }
 
-var _ kit.Emulator = (*Server)(nil)
+var (
+	_ kit.Emulator   = (*Server)(nil)
+	_ kit.Controlled = (*Server)(nil)
+)
 
 // New returns an emulator. A nil kit means a new one on the system clock.
 func New(cfg Config, k *kit.Kit) *Server {
@@ -150,7 +187,17 @@ func New(cfg Config, k *kit.Kit) *Server {
 	if k == nil {
 		k = kit.New(nil)
 	}
-	s := &Server{kit: k, merchants: map[string]Merchant{}, cards: map[string]Card{}, currencies: map[string]bool{}}
+	if cfg.OperationTakes == 0 {
+		cfg.OperationTakes = time.Second
+	}
+	if cfg.RecoverFor == 0 {
+		cfg.RecoverFor = time.Hour
+	}
+	if cfg.BatchPage == 0 {
+		cfg.BatchPage = 100
+	}
+	s := &Server{kit: k, merchants: map[string]Merchant{}, cards: map[string]Card{}, currencies: map[string]bool{},
+		takes: max(cfg.OperationTakes, 0), recoverFor: cfg.RecoverFor, batchPage: cfg.BatchPage}
 	for _, m := range cfg.Merchants {
 		s.merchants[m.APIKey] = m
 	}
@@ -160,6 +207,7 @@ func New(cfg Config, k *kit.Kit) *Server {
 	for _, c := range cfg.Currencies {
 		s.currencies[c] = true
 	}
+	s.empty()
 	s.handler = k.Serve(s.routes(), func(status int) []byte { return encode(errorEnvelope(status, http.StatusText(status))) })
 	return s
 }
@@ -175,18 +223,36 @@ func (s *Server) Reset() {
 	s.kit.Reset()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.records = nil
+	s.empty()
+}
+
+// empty forgets what happened. The caller holds the lock, or the server is new.
+func (s *Server) empty() {
+	s.records, s.results, s.owed, s.commands = nil, map[string]*result{}, nil, nil
+	s.devices = map[deviceKey]*terminal{}
+	for _, m := range s.merchants {
+		for _, d := range m.Devices {
+			key := deviceKey{m.ID, d.Type, d.Serial}
+			s.devices[key] = &terminal{Device: d, key: key, takes: s.takes, card: TokenVisa, batch: 1, batches: map[int]*batch{1: {}}}
+		}
+	}
 }
 
 // State returns the ledger, oldest first.
 func (s *Server) State() kit.State {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.settle()
 	now := s.kit.Clock.Now()
 	charges := make([]kit.Charge, 0, len(s.records))
 	for _, r := range s.records {
+		reference := r.reference
+		if r.borrowed && r.customer != "" {
+			// A linked operation has no transactionReference of its own.
+			reference = r.customer
+		}
 		charges = append(charges, kit.Charge{
-			Reference: r.reference, ID: r.guid, OriginalID: r.originalGUID, Kind: r.kind,
+			Reference: reference, ID: r.guid, OriginalID: r.originalGUID, Kind: r.kind,
 			AmountMinor: r.approvedMinor, Currency: r.currency, Status: s.finStatus(r, now),
 			Approved: r.approved(now), Card: r.card.masked(), At: r.at,
 		})
@@ -196,7 +262,18 @@ func (s *Server) State() kit.State {
 
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET "+BasePath+"/devices", s.authenticated(s.devices))
+	mux.Handle("GET "+BasePath+"/devices", s.authenticated(s.listDevices))
+	mux.Handle("GET "+BasePath+"/initialize", s.authenticated(s.listDevices))
+	mux.Handle("POST "+BasePath+"/devices/{type}/{serial}/{command}", s.authenticated(s.command))
+	mux.Handle("POST "+BasePath+"/transactions", s.authenticated(s.transaction))
+	mux.Handle("GET "+BasePath+"/transaction-result/{id}", s.authenticated(s.transactionResult))
+	mux.Handle("POST "+BasePath+"/transactions/{guid}/tip-adjustment", s.authenticated(s.tipAdjustment))
+	mux.Handle("GET "+BasePath+"/transactions/{guid}/token", s.authenticated(s.token))
+	mux.Handle("POST "+BasePath+"/preauthorization/increase", s.authenticated(s.preauthIncrease))
+	mux.Handle("POST "+BasePath+"/preauthorization/capture", s.authenticated(s.preauthCapture))
+	mux.Handle("POST "+BasePath+"/batch/close", s.authenticated(s.batchClose))
+	mux.Handle("POST "+BasePath+"/batch/summary", s.authenticated(s.batchSummary))
+	mux.Handle("POST "+BasePath+"/batch/detail", s.authenticated(s.batchDetail))
 	mux.Handle("POST "+BasePath+"/moto/sale", s.authenticated(s.sale))
 	mux.Handle("POST "+BasePath+"/moto/refund", s.authenticated(s.refund))
 	mux.Handle("POST "+BasePath+"/moto/reversal", s.authenticated(s.reversal))
@@ -208,6 +285,9 @@ func (s *Server) routes() http.Handler {
 			writeError(w, errorEnvelope(http.StatusNotFound, fmt.Sprintf("Endpoint %q not found.", r.Method+" "+r.URL.Path)))
 			return
 		}
+		s.mu.Lock()
+		s.settle()
+		s.mu.Unlock()
 		mux.ServeHTTP(w, r)
 	})
 }
@@ -225,18 +305,4 @@ func (s *Server) authenticated(next authenticatedHandler) http.Handler {
 		}
 		next(w, r, m)
 	})
-}
-
-func (s *Server) devices(w http.ResponseWriter, _ *http.Request, m Merchant) {
-	type device struct {
-		MerchantID   string `json:"merchant_id_alpha"`
-		SerialNumber string `json:"serial_number"`
-		SSK          string `json:"ssk"`
-		TerminalType string `json:"terminal_type"`
-	}
-	out := make([]device, 0, len(m.Devices))
-	for _, d := range m.Devices {
-		out = append(out, device{MerchantID: m.ID, SerialNumber: d.Serial, SSK: d.SSK, TerminalType: d.Type})
-	}
-	writeJSON(w, http.StatusOK, out)
 }

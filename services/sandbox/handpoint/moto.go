@@ -17,6 +17,9 @@ const (
 	kindSale     = "sale"
 	kindRefund   = "refund"
 	kindReversal = "reversal"
+	kindPreauth  = "preauth"
+	kindIncrease = "increase" // a decrease is one below zero
+	kindCapture  = "capture"
 )
 
 const (
@@ -34,6 +37,10 @@ var issuerTexts = map[string]string{
 	"41": "Lost card", "43": "Stolen card", "51": "Insufficient funds", "54": "Expired card",
 	"57": "Transaction not permitted to cardholder", "61": "Exceeds withdrawal amount limit", "91": "Issuer unavailable",
 }
+
+// schemeWithoutRRN is the scheme whose transactions have no retrieval reference
+// number here, as the first line of the document's batch detail (ASSUMPTION).
+const schemeWithoutRRN = "AMEX"
 
 // triggers are the sale amounts, in minor units, that decide the issuer's
 // answer (public document of the provider, restprocessingpayments).
@@ -66,6 +73,25 @@ type record struct {
 
 	refundedMinor int64
 	reversed      bool
+
+	// word is the type that the status tells, as MOTO_SALE.
+	word string
+	// borrowed says that the reference is the original's.
+	borrowed bool
+	tipMinor int64
+	failed   bool // the terminal could not carry it out
+	// A preauthorization's: what is held, added and taken.
+	holdMinor, increasedMinor, capturedMinor int64
+	captured                                 bool
+	// where its batch is.
+	terminal    deviceKey
+	batch       int
+	description *onTerminal
+}
+
+// onTerminal is what only a terminal knows of a transaction.
+type onTerminal struct {
+	scenario, entry, verification string
 }
 
 func (c Card) masked() string {
@@ -84,6 +110,9 @@ func (r *record) code(now time.Time) string {
 }
 
 func (r *record) approved(now time.Time) bool {
+	if r.failed {
+		return false
+	}
 	code := r.code(now)
 	return code == issuerApproved || code == issuerPartial
 }
@@ -119,7 +148,7 @@ func (s *Server) sale(w http.ResponseWriter, r *http.Request, m Merchant) {
 	if !ok {
 		return
 	}
-	card, known := s.cards[body["cardToken"]]
+	card, known := s.cards[body.text("cardToken")]
 	if !known {
 		writeError(w, gatewayError("5252", "Card token failure", http.StatusNotFound))
 		return
@@ -130,25 +159,31 @@ func (s *Server) sale(w http.ResponseWriter, r *http.Request, m Merchant) {
 			writeError(w, gatewayError(card.GatewayCode, gatewayText(card.GatewayCode), http.StatusBadRequest))
 			return
 		}
-		outcome = kit.Outcome{Result: kit.Approve}
-		if card.IssuerCode != issuerApproved {
-			outcome = kit.Outcome{Result: kit.Decline, Code: card.IssuerCode}
-		}
-		if code, trigger := triggers[minor]; trigger {
-			outcome = kit.Outcome{Result: kit.Decline, Code: code}
-		}
-		if minor == triggerTimeout {
-			// ASSUMPTION: the gateway has the sale and never hears from the
-			// issuer. It answers 504 at once instead of keeping the caller
-			// waiting, the status is IN_PROGRESS for 90 s and FAILED after.
-			outcome = kit.Outcome{Result: kit.InProgress, Then: kit.Decline, AfterSeconds: int(inDoubt / time.Second)}
-		}
+		outcome = decided(minor, card)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	rec := &record{merchant: m.ID, kind: kindSale, requestedMinor: minor, currency: body["currency"], card: card,
-		reference: body["transactionReference"], customer: body["customerReference"]}
+	rec := &record{merchant: m.ID, kind: kindSale, word: "MOTO_SALE", terminal: s.virtual(m), requestedMinor: minor, currency: body.text("currency"), card: card,
+		reference: body.text("transactionReference"), customer: body.text("customerReference")}
 	s.finish(w, rec, outcome)
+}
+
+// decided is how a sale ends by its amount or its card.
+func decided(minor int64, card Card) kit.Outcome {
+	outcome := kit.Outcome{Result: kit.Approve}
+	if card.IssuerCode != issuerApproved {
+		outcome = kit.Outcome{Result: kit.Decline, Code: card.IssuerCode}
+	}
+	if code, trigger := triggers[minor]; trigger {
+		outcome = kit.Outcome{Result: kit.Decline, Code: code}
+	}
+	if minor == triggerTimeout {
+		// ASSUMPTION: the gateway has the sale and never hears from the
+		// issuer. It answers 504 at once instead of keeping the caller
+		// waiting, the status is IN_PROGRESS for 90 s and FAILED after.
+		outcome = kit.Outcome{Result: kit.InProgress, Then: kit.Decline, AfterSeconds: int(inDoubt / time.Second)}
+	}
+	return outcome
 }
 
 func (s *Server) refund(w http.ResponseWriter, r *http.Request, m Merchant) {
@@ -163,16 +198,16 @@ func (s *Server) refund(w http.ResponseWriter, r *http.Request, m Merchant) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.kit.Clock.Now()
-	original := s.byGUID(m.ID, body["originalGuid"])
+	original := s.byGUID(m.ID, body.text("originalGuid"))
 	switch {
 	case original == nil:
 		// ASSUMPTION: no numeric code is documented for this case.
 		writeError(w, errorEnvelope(http.StatusBadRequest, "Original transaction not found"))
 		return
-	case original.kind != kindSale || !original.approved(now) || original.reversed:
+	case !original.refundable(now):
 		writeError(w, errorEnvelope(http.StatusBadRequest, "Original transaction cannot be refunded"))
 		return
-	case original.currency != body["currency"]:
+	case original.currency != body.text("currency"):
 		writeError(w, gatewayError("3210", "Original and linked currency do not match", http.StatusBadRequest))
 		return
 	case minor > original.approvedMinor-original.refundedMinor:
@@ -184,11 +219,9 @@ func (s *Server) refund(w http.ResponseWriter, r *http.Request, m Merchant) {
 	if !forced {
 		outcome = kit.Outcome{Result: kit.Approve}
 	}
-	rec := &record{merchant: m.ID, kind: kindRefund, requestedMinor: minor, currency: original.currency, card: original.card,
-		originalGUID: original.guid, customer: body["customerReference"], reference: body["transactionReference"]}
-	if rec.reference == "" {
-		rec.reference = original.reference
-	}
+	rec := &record{merchant: m.ID, kind: kindRefund, word: "MOTO_REFUND", terminal: original.terminal, requestedMinor: minor, currency: original.currency, card: original.card,
+		originalGUID: original.guid, customer: body.text("customerReference"), reference: body.text("transactionReference")}
+	rec.borrow(original)
 	s.finish(w, rec, outcome)
 }
 
@@ -200,13 +233,12 @@ func (s *Server) reversal(w http.ResponseWriter, r *http.Request, m Merchant) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.kit.Clock.Now()
-	original := s.byGUID(m.ID, body["originalGuid"])
-	if original == nil || original.kind == kindReversal || original.reversed || original.refundedMinor > 0 ||
-		!original.approved(now) || now.Sub(original.at) > reversalWindow {
+	original := s.byGUID(m.ID, body.text("originalGuid"))
+	if original == nil || !s.reversible(original, now) {
 		writeError(w, gatewayError("3153", "Unable to find message to reverse.", http.StatusNotFound))
 		return
 	}
-	if currency, given := body["currency"]; given && currency != original.currency {
+	if currency := body.text("currency"); currency != "" && currency != original.currency {
 		writeError(w, gatewayError("3210", "Original and linked currency do not match", http.StatusBadRequest))
 		return
 	}
@@ -216,23 +248,46 @@ func (s *Server) reversal(w http.ResponseWriter, r *http.Request, m Merchant) {
 	}
 	// The full original amount is reversed whatever amount was sent, as seed
 	// 004 says of acquirers without partial reversals.
-	rec := &record{merchant: m.ID, kind: kindReversal, requestedMinor: original.approvedMinor, currency: original.currency,
-		card: original.card, originalGUID: original.guid, customer: body["customerReference"], reference: body["transactionReference"]}
-	if rec.reference == "" {
-		rec.reference = original.reference
-	}
+	rec := &record{merchant: m.ID, kind: kindReversal, word: "MOTO_REVERSAL", terminal: original.terminal, requestedMinor: original.approvedMinor, currency: original.currency,
+		card: original.card, originalGUID: original.guid, customer: body.text("customerReference"), reference: body.text("transactionReference")}
+	rec.borrow(original)
 	s.finish(w, rec, outcome)
 }
 
 // finish writes a record in the ledger and answers. The caller holds the lock.
 func (s *Server) finish(w http.ResponseWriter, rec *record, outcome kit.Outcome) {
+	if e := s.book(rec, outcome); e != nil {
+		writeError(w, *e)
+		return
+	}
+	stamp := cloudTime(rec.at)
+	writeJSON(w, http.StatusOK, motoResponse{
+		Type: map[string]string{kindSale: "motoSaleResponse", kindRefund: "motoRefundResponse", kindReversal: "motoReversalResponse"}[rec.kind],
+		// The response of a decline is 200 too, with another issuer code.
+		HTTPStatus: http.StatusOK, GUID: rec.guid, OriginalGUID: rec.originalGUID,
+		Amount: major(rec.approvedMinor), Currency: rec.currency,
+		IssuerResponseCode: rec.issuerCode, IssuerResponseText: rec.issuerText, ApprovalCode: rec.approvalCode,
+		MaskedCardNumber: rec.card.masked(), CardTypeName: rec.card.Scheme, ExpiryDateMMYY: rec.card.ExpiryMMYY,
+		AcquirerTID: acquirerTID, TransactionReference: rec.reference, ServerDateTime: stamp, TerminalDateTime: stamp, F25: "4000",
+	})
+}
+
+const acquirerTID = "50025030"
+
+// book decides a record by an outcome and writes it in the ledger. It returns
+// the error to answer with: of a rejection, which writes nothing, and of a
+// gateway that does not hear from the acquirer. The caller holds the lock.
+func (s *Server) book(rec *record, outcome kit.Outcome) *envelope {
 	now := s.kit.Clock.Now()
 	rec.at, rec.guid = now, newGUID()
 	if rec.reference == "" {
 		rec.reference = newReference()
 	}
-	rec.approvedMinor = rec.requestedMinor
+	rec.approvedMinor = rec.requestedMinor + rec.tipMinor
 	rec.approvalCode, rec.rrn = randomDigits(6), randomDigits(12)
+	if rec.card.Scheme == schemeWithoutRRN {
+		rec.rrn = ""
+	}
 
 	switch outcome.Result {
 	case kit.Reject:
@@ -240,20 +295,20 @@ func (s *Server) finish(w http.ResponseWriter, rec *record, outcome kit.Outcome)
 		if message == "" {
 			message = gatewayText(outcome.Code)
 		}
-		writeError(w, gatewayError(outcome.Code, message, http.StatusBadRequest))
-		return
+		e := gatewayError(outcome.Code, message, http.StatusBadRequest)
+		return &e
 	case kit.InProgress:
 		rec.issuerCode, rec.finalCode = issuerSilent, issuerApproved
 		if outcome.Then == kit.Decline {
 			rec.finalCode = "91"
 		}
 		rec.settles = now.Add(time.Duration(outcome.AfterSeconds) * time.Second)
-		s.records = append(s.records, rec)
+		s.enter(rec)
 		if rec.finalCode == issuerApproved {
 			s.apply(rec)
 		}
-		writeError(w, errorEnvelope(http.StatusGatewayTimeout, "The acquirer did not answer in time"))
-		return
+		e := errorEnvelope(http.StatusGatewayTimeout, "The acquirer did not answer in time")
+		return &e
 	case kit.Decline:
 		rec.issuerCode = outcome.Code
 		if rec.issuerCode == "" {
@@ -272,20 +327,39 @@ func (s *Server) finish(w http.ResponseWriter, rec *record, outcome kit.Outcome)
 	if rec.issuerText == "" {
 		rec.issuerText = issuerTexts[rec.issuerCode]
 	}
-	s.records = append(s.records, rec)
+	s.enter(rec)
 	if rec.approved(now) {
 		s.apply(rec)
 	}
-	stamp := cloudTime(now)
-	writeJSON(w, http.StatusOK, motoResponse{
-		Type: map[string]string{kindSale: "motoSaleResponse", kindRefund: "motoRefundResponse", kindReversal: "motoReversalResponse"}[rec.kind],
-		// The response of a decline is 200 too, with another issuer code.
-		HTTPStatus: http.StatusOK, GUID: rec.guid, OriginalGUID: rec.originalGUID,
-		Amount: major(rec.approvedMinor), Currency: rec.currency,
-		IssuerResponseCode: rec.issuerCode, IssuerResponseText: rec.issuerText, ApprovalCode: rec.approvalCode,
-		MaskedCardNumber: rec.card.masked(), CardTypeName: rec.card.Scheme, ExpiryDateMMYY: rec.card.ExpiryMMYY,
-		AcquirerTID: "50025030", TransactionReference: rec.reference, ServerDateTime: stamp, TerminalDateTime: stamp, F25: "4000",
-	})
+	return nil
+}
+
+// enter puts a record in the ledger and in the open batch of its terminal.
+func (s *Server) enter(rec *record) {
+	if t := s.devices[rec.terminal]; t != nil {
+		rec.batch = t.batch
+	}
+	s.records = append(s.records, rec)
+}
+
+// borrow gives a linked record the reference of its original, under which the
+// document logs it, when it has none.
+func (r *record) borrow(original *record) {
+	if r.reference == "" && original != nil {
+		r.reference, r.borrowed = original.reference, true
+	}
+}
+
+// refundable says that money can be given back of it: of a sale, or of a
+// capture.
+func (r *record) refundable(now time.Time) bool {
+	return (r.kind == kindSale || r.kind == kindCapture) && r.approved(now) && !r.reversed
+}
+
+// reversible says that it can be undone: within a day, before its batch closes.
+func (s *Server) reversible(r *record, now time.Time) bool {
+	return r.kind != kindReversal && r.kind != kindPreauth && r.kind != kindIncrease && !r.reversed && r.refundedMinor == 0 &&
+		r.approved(now) && now.Sub(r.at) <= reversalWindow && s.batchOpen(r)
 }
 
 // apply moves the totals of the original that a refund or reversal belongs to.
@@ -301,9 +375,21 @@ func (s *Server) apply(rec *record) {
 		original.refundedMinor += rec.approvedMinor
 	case kindReversal:
 		original.reversed = true
-		if sale := s.byGUID(rec.merchant, original.originalGUID); sale != nil {
-			sale.refundedMinor -= original.approvedMinor
+		before := s.byGUID(rec.merchant, original.originalGUID)
+		switch {
+		case before == nil:
+		case original.kind == kindCapture:
+			// A reversed capture brings the hold back (public document of the
+			// provider).
+			before.captured, before.capturedMinor = false, 0
+		default:
+			before.refundedMinor -= original.approvedMinor
 		}
+	case kindIncrease:
+		original.holdMinor += rec.approvedMinor
+		original.increasedMinor += rec.approvedMinor
+	case kindCapture:
+		original.captured, original.capturedMinor = true, rec.approvedMinor
 	}
 }
 
@@ -321,12 +407,12 @@ func (s *Server) byGUID(merchant, guid string) *record {
 
 // amount parses the checked amount and refuses a currency without two decimals
 // (ASSUMPTION: the document gives no rule for other exponents).
-func (s *Server) amount(w http.ResponseWriter, body map[string]string) (int64, bool) {
-	if !s.currencies[body["currency"]] {
-		writeError(w, errorEnvelope(http.StatusBadRequest, fmt.Sprintf("Currency %s is not supported", body["currency"])))
+func (s *Server) amount(w http.ResponseWriter, body fields) (int64, bool) {
+	if !s.currencies[body.text("currency")] {
+		writeError(w, errorEnvelope(http.StatusBadRequest, fmt.Sprintf("Currency %s is not supported", body.text("currency"))))
 		return 0, false
 	}
-	minor, err := strconv.ParseInt(body["amount"], 10, 64)
+	minor, err := strconv.ParseInt(body.text("amount"), 10, 64)
 	if err != nil {
 		writeError(w, errorEnvelope(http.StatusBadRequest, "The amount is out of range"))
 		return 0, false
@@ -344,6 +430,10 @@ func gatewayText(code string) string {
 		return "The requested refund amount is greater than the initial sale amount"
 	case "3210":
 		return "Original and linked currency do not match"
+	case "3211":
+		return "Original pre-auth is voided, not approved or already captured"
+	case "3112":
+		return "Transaction type is not eligible for deferred tokenization"
 	case "3153":
 		return "Unable to find message to reverse."
 	}

@@ -68,6 +68,13 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request, m Merchant) {
 	defer s.mu.Unlock()
 	mine := s.byReference(m.ID, reference)
 	if len(mine) == 0 {
+		if run := s.reaching(m.ID, reference); run != nil {
+			writeJSON(w, http.StatusOK, statusObject{
+				CardEntryType: "UNDEFINED", Type: run.op.word, Currency: run.body.text("currency"), PaymentScenario: "UNKNOWN", VerificationMethod: "UNDEFINED",
+				TenderType: "NOT_SET", TransactionReference: reference, FinStatus: "IN_PROGRESS",
+			})
+			return
+		}
 		for _, rec := range s.records {
 			if rec.reference == reference {
 				writeError(w, errorEnvelope(http.StatusUnauthorized, "Unauthorized"))
@@ -140,6 +147,9 @@ func (s *Server) byReference(merchant, reference string) []*record {
 
 // finStatus is the live financial status of a record.
 func (s *Server) finStatus(r *record, now time.Time) string {
+	if r.failed {
+		return "FAILED"
+	}
 	switch r.code(now) {
 	case issuerSilent:
 		return "IN_PROGRESS"
@@ -156,7 +166,9 @@ func (s *Server) finStatus(r *record, now time.Time) string {
 	case r.reversed:
 		// ASSUMPTION: the document names no status for a reversed original.
 		return "CANCELLED"
-	case r.kind == kindSale && r.refundedMinor >= r.approvedMinor:
+	case r.captured || r.kind == kindCapture && r.refundedMinor < r.approvedMinor:
+		return "CAPTURED"
+	case r.refundable(now) && r.refundedMinor >= r.approvedMinor:
 		// ASSUMPTION: REFUNDED means wholly refunded.
 		return "REFUNDED"
 	case r.code(now) == issuerPartial:
@@ -172,13 +184,29 @@ func (s *Server) object(r *record, live bool) statusObject {
 	fin := s.finStatus(r, now)
 	if !live && (fin == "CANCELLED" || fin == "REFUNDED") {
 		fin = "AUTHORISED"
+		if r.kind == kindCapture {
+			fin = "CAPTURED"
+		}
+	}
+	seen := onTerminal{scenario: "MOTO", entry: "CNP", verification: "NOT_REQUIRED"}
+	if r.description != nil {
+		seen = *r.description
+	}
+	word := r.word
+	if word == "VOID_SALE" || word == "VOID_REFUND" {
+		// The samples of the status say so, the terminal's own enum does not.
+		word = "REVERSAL"
+	}
+	total := r.approvedMinor
+	if r.kind == kindIncrease {
+		total = max(total, -total)
 	}
 	return statusObject{
-		CardEntryType: "CNP", Currency: r.currency,
-		Type:        map[string]string{kindSale: "MOTO_SALE", kindRefund: "MOTO_REFUND", kindReversal: "MOTO_REVERSAL"}[r.kind],
-		TotalAmount: r.approvedMinor, RequestedAmount: r.requestedMinor, DueAmount: r.requestedMinor - r.approvedMinor,
+		CardEntryType: seen.entry, Currency: r.currency, Type: word,
+		HoldAmount: r.holdMinor, IncreaseAmount: r.increasedMinor, CapturedAmount: r.capturedMinor,
+		TotalAmount: total, RequestedAmount: r.requestedMinor, DueAmount: max(r.requestedMinor+r.tipMinor-r.approvedMinor, 0), TipAmount: r.tipMinor,
 		EFTTimestamp: r.at.UnixMilli(), OriginalTransactionID: r.originalGUID,
-		PaymentScenario: "MOTO", VerificationMethod: "NOT_REQUIRED", AuthorisationCode: r.approvalCode,
+		PaymentScenario: seen.scenario, VerificationMethod: seen.verification, AuthorisationCode: r.approvalCode,
 		CardSchemeName: r.card.Scheme, MaskedCardNumber: r.card.masked(), CustomerReference: r.customer,
 		EFTTransactionID: r.guid, TransactionID: r.guid, ExpiryDateMMYY: r.card.ExpiryMMYY,
 		IssuerResponseCode: r.code(now), RRN: r.rrn, TenderType: "CREDIT", StatusMessage: r.issuerText,

@@ -1,6 +1,7 @@
 package handpoint
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"net/http"
 	"regexp"
 	"sort"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -30,7 +32,8 @@ type errorBody struct {
 // gatewayDetail is error.details of a business error. Its httpStatus may differ
 // from the outer one (seed 004: 404 within 400).
 type gatewayDetail struct {
-	Description string `json:"description"`
+	Description string `json:"description,omitempty"`
+	Reason      string `json:"reason,omitempty"`
 	ErrorCode   string `json:"errorCode"`
 	ErrorGUID   string `json:"errorGuid"`
 	HTTPStatus  int    `json:"httpStatus"`
@@ -65,6 +68,14 @@ func gatewayError(code, message string, inner int) envelope {
 	return e
 }
 
+// reasonError is the shape of the preauthorization endpoints, whose details say
+// reason in place of description.
+func reasonError(code, message string, inner int) envelope {
+	e := gatewayError(code, message, inner)
+	e.Error.Details = gatewayDetail{Reason: message, ErrorCode: code, ErrorGUID: newGUID(), HTTPStatus: inner}
+	return e
+}
+
 func encode(v any) []byte {
 	body, err := json.Marshal(v)
 	if err != nil {
@@ -90,12 +101,41 @@ var (
 	uuidShape   = regexp.MustCompile(uuidPattern)
 )
 
-// field is one property of a request schema. All properties are strings.
+// Kinds of a property; the empty kind is a string.
+const (
+	isBoolean = "boolean"
+	isInteger = "integer"
+	isObject  = "object"
+	isArray   = "array"
+)
+
+// field is one property of a request schema.
 type field struct {
+	kind     string
 	required bool
-	min, max int
+	min, max int // characters of a string, items of an array
 	pattern  string
 	shape    *regexp.Regexp
+	object   schema // of an object
+	items    *field // of an array
+}
+
+type schema map[string]field
+
+// fields are the checked values of a body.
+type fields map[string]any
+
+// text is a string property; empty when it is absent.
+func (f fields) text(name string) string {
+	s, _ := f[name].(string)
+	return s
+}
+
+// number is an integer property, and whether it is given.
+func (f fields) number(name string) (int, bool) {
+	n, ok := f[name].(json.Number)
+	v, err := strconv.Atoi(n.String())
+	return v, ok && err == nil
 }
 
 // The twelve digits of maxLength are the bound that seed 004 gives for
@@ -112,15 +152,15 @@ var (
 func needed(f field) field { f.required = true; return f }
 
 var (
-	saleSchema = map[string]field{
+	saleSchema = schema{
 		"amount": amountField, "currency": needed(currencyField), "cardToken": {required: true, min: 1, max: 255},
 		"customerReference": textField, "transactionReference": referenceField,
 	}
-	refundSchema = map[string]field{
+	refundSchema = schema{
 		"originalGuid": {required: true, min: 1, max: 64}, "amount": amountField, "currency": needed(currencyField),
 		"customerReference": textField, "transactionReference": referenceField,
 	}
-	reversalSchema = map[string]field{
+	reversalSchema = schema{
 		"originalGuid": {required: true, min: 1, max: 64}, "amount": amountField, "currency": currencyField,
 		"customerReference": textField, "transactionReference": referenceField,
 	}
@@ -128,7 +168,30 @@ var (
 
 // readBody checks content type, JSON and schema, and answers the request itself
 // when one of them is wrong. Property names are compared exactly, case included.
-func readBody(w http.ResponseWriter, r *http.Request, schema map[string]field) (map[string]string, bool) {
+func readBody(w http.ResponseWriter, r *http.Request, sc schema) (fields, bool) {
+	body, ok := readJSON(w, r)
+	if !ok {
+		return nil, false
+	}
+	return judge(w, body, sc)
+}
+
+// judge checks a body by its schema, and answers the request itself when it
+// does not fit. Further violations come from what a schema cannot say.
+func judge(w http.ResponseWriter, body any, sc schema, further ...violation) (fields, bool) {
+	violations := append(checkObject(body, sc, ""), further...)
+	if len(violations) > 0 {
+		e := errorEnvelope(http.StatusUnprocessableEntity, "The request body is invalid. See error object `details` property for more info.")
+		e.Error.Code = "VALIDATION_FAILED"
+		e.Error.Details = violations
+		writeError(w, e)
+		return nil, false
+	}
+	object, _ := body.(map[string]any)
+	return fields(object), true
+}
+
+func readJSON(w http.ResponseWriter, r *http.Request) (any, bool) {
 	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || media != "application/json" {
 		writeError(w, errorEnvelope(http.StatusUnsupportedMediaType, fmt.Sprintf("Content-type %s does not match [application/json].", media)))
@@ -139,64 +202,99 @@ func readBody(w http.ResponseWriter, r *http.Request, schema map[string]field) (
 		writeError(w, errorEnvelope(http.StatusBadRequest, "request aborted"))
 		return nil, false
 	}
-	var any any
-	if err := json.Unmarshal(raw, &any); err != nil {
+	var body any
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.UseNumber()
+	if err := dec.Decode(&body); err != nil || !json.Valid(raw) {
 		e := errorEnvelope(http.StatusBadRequest, "The request body is not valid JSON.")
 		e.Error.Name = "SyntaxError"
 		writeError(w, e)
 		return nil, false
 	}
-	values, violations := check(any, schema)
-	if len(violations) > 0 {
-		e := errorEnvelope(http.StatusUnprocessableEntity, "The request body is invalid. See error object `details` property for more info.")
-		e.Error.Code = "VALIDATION_FAILED"
-		e.Error.Details = violations
-		writeError(w, e)
-		return nil, false
-	}
-	return values, true
+	return body, true
 }
 
-func check(body any, schema map[string]field) (map[string]string, []violation) {
+func checkObject(body any, sc schema, path string) []violation {
 	object, ok := body.(map[string]any)
 	if !ok {
-		return nil, []violation{{Code: "type", Message: "must be object", Info: map[string]any{"type": "object"}}}
+		return []violation{wrongType(path, isObject)}
 	}
 	var out []violation
-	values := map[string]string{}
-	for _, name := range sortedKeys(schema) {
-		if _, ok := object[name]; !ok && schema[name].required {
-			out = append(out, violation{Code: "required", Message: fmt.Sprintf("must have required property '%s'", name),
-				Info: map[string]any{"missingProperty": name}})
+	for _, name := range sortedKeys(sc) {
+		if _, ok := object[name]; !ok && sc[name].required {
+			out = append(out, missing(path, name))
 		}
 	}
 	for _, name := range sortedKeys(object) {
-		f, known := schema[name]
+		f, known := sc[name]
 		if !known {
-			out = append(out, violation{Code: "additionalProperties", Message: "must NOT have additional properties",
+			out = append(out, violation{Path: path, Code: "additionalProperties", Message: "must NOT have additional properties",
 				Info: map[string]any{"additionalProperty": name}})
 			continue
 		}
-		value, isString := object[name].(string)
-		if !isString {
-			out = append(out, violation{Path: "/" + name, Code: "type", Message: "must be string", Info: map[string]any{"type": "string"}})
-			continue
-		}
-		values[name] = value
-		length := utf8.RuneCountInString(value)
-		switch {
-		case length < f.min:
-			out = append(out, violation{Path: "/" + name, Code: "minLength",
-				Message: fmt.Sprintf("must NOT have fewer than %d characters", f.min), Info: map[string]any{"limit": f.min}})
-		case f.max > 0 && length > f.max:
-			out = append(out, violation{Path: "/" + name, Code: "maxLength",
-				Message: fmt.Sprintf("must NOT have more than %d characters", f.max), Info: map[string]any{"limit": f.max}})
-		case f.shape != nil && !f.shape.MatchString(value):
-			out = append(out, violation{Path: "/" + name, Code: "pattern",
-				Message: fmt.Sprintf("must match pattern %q", strings.ReplaceAll(f.pattern, `"`, "")), Info: map[string]any{"pattern": f.pattern}})
-		}
+		out = append(out, checkValue(object[name], f, path+"/"+name)...)
 	}
-	return values, out
+	return out
+}
+
+func missing(path, name string) violation {
+	return violation{Path: path, Code: "required", Message: fmt.Sprintf("must have required property '%s'", name),
+		Info: map[string]any{"missingProperty": name}}
+}
+
+func wrongType(path, kind string) violation {
+	return violation{Path: path, Code: "type", Message: "must be " + kind, Info: map[string]any{"type": kind}}
+}
+
+func checkValue(value any, f field, path string) []violation {
+	switch f.kind {
+	case isBoolean:
+		if _, ok := value.(bool); !ok {
+			return []violation{wrongType(path, isBoolean)}
+		}
+	case isInteger:
+		if n, ok := value.(json.Number); !ok || strings.ContainsAny(n.String(), ".eE") {
+			return []violation{wrongType(path, isInteger)}
+		}
+	case isObject:
+		return checkObject(value, f.object, path)
+	case isArray:
+		list, ok := value.([]any)
+		if !ok {
+			return []violation{wrongType(path, isArray)}
+		}
+		if len(list) < f.min {
+			return []violation{{Path: path, Code: "minItems", Message: fmt.Sprintf("must NOT have fewer than %d items", f.min), Info: map[string]any{"limit": f.min}}}
+		}
+		var out []violation
+		for i, item := range list {
+			out = append(out, checkValue(item, *f.items, fmt.Sprintf("%s/%d", path, i))...)
+		}
+		return out
+	default:
+		return checkString(value, f, path)
+	}
+	return nil
+}
+
+func checkString(v any, f field, path string) []violation {
+	value, ok := v.(string)
+	if !ok {
+		return []violation{wrongType(path, "string")}
+	}
+	length := utf8.RuneCountInString(value)
+	switch {
+	case length < f.min:
+		return []violation{{Path: path, Code: "minLength",
+			Message: fmt.Sprintf("must NOT have fewer than %d characters", f.min), Info: map[string]any{"limit": f.min}}}
+	case f.max > 0 && length > f.max:
+		return []violation{{Path: path, Code: "maxLength",
+			Message: fmt.Sprintf("must NOT have more than %d characters", f.max), Info: map[string]any{"limit": f.max}}}
+	case f.shape != nil && !f.shape.MatchString(value):
+		return []violation{{Path: path, Code: "pattern",
+			Message: fmt.Sprintf("must match pattern %q", strings.ReplaceAll(f.pattern, `"`, "")), Info: map[string]any{"pattern": f.pattern}}}
+	}
+	return nil
 }
 
 func sortedKeys[V any](m map[string]V) []string {

@@ -21,6 +21,9 @@ type Callback struct {
 	// Retry holds the waits between attempts; after the last one the
 	// callback is given up.
 	Retry []time.Duration
+	// Attempt is how many attempts the emulator made itself before this one,
+	// when it keeps the loop and gives no Retry.
+	Attempt int
 }
 
 // Delivery is the record of one attempt.
@@ -87,7 +90,7 @@ func (c *Callbacks) Send(callback Callback) {
 	if !c.enabled {
 		return
 	}
-	c.start(&pendingCallback{callback: callback})
+	c.start(&pendingCallback{callback: callback, attempt: callback.Attempt})
 }
 
 // Pump starts every repetition that has become due. Whoever moves the clock

@@ -173,7 +173,7 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 type Control struct {
 	// BaseURL is the sandbox's address, e.g. http://127.0.0.1:9090.
 	BaseURL string
-	// Provider is the emulator: handpoint or cardflo.
+	// Provider is the emulator's name, for example handpoint.
 	Provider string
 	// Client is the HTTP client; nil means http.DefaultClient.
 	Client *http.Client
@@ -250,6 +250,15 @@ func (c Control) Command(ctx context.Context, name string, in, out any) error {
 // Reset empties the ledger, the queues and the journal, and puts the clock back.
 func (c Control) Reset(ctx context.Context) error {
 	return c.call(ctx, http.MethodPost, "reset", struct{}{}, nil)
+}
+
+// Do calls a control of the emulator's own (Controlled) with a body of its
+// form; nil sends none and asks with GET. out may be nil.
+func (c Control) Do(ctx context.Context, name string, in, out any) error {
+	if in == nil {
+		return c.call(ctx, http.MethodGet, name, nil, out)
+	}
+	return c.call(ctx, http.MethodPost, name, in, out)
 }
 
 func (c Control) call(ctx context.Context, method, path string, in, out any) error {

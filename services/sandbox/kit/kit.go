@@ -78,6 +78,13 @@ func (c *Clock) Advance(d time.Duration) {
 	}
 }
 
+// Ahead returns how far the clock was moved before its source.
+func (c *Clock) Ahead() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ahead
+}
+
 // Reset puts the clock back to its source.
 func (c *Clock) Reset() {
 	c.mu.Lock()
