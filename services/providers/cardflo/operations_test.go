@@ -782,3 +782,34 @@ func TestOdditiesBesideTheVerdictDoNotHideIt(t *testing.T) {
 		}
 	}
 }
+
+func TestEveryListedRefusalIsOne(t *testing.T) {
+	for code, reason := range refusals {
+		want := refused(reason)
+		if code == codeInvalidSignature {
+			want.kind = providers.KindCredentials
+		}
+		for _, status := range []int{200, 400} {
+			res, err := serve(t, status, system(code)).adapter(t).SellByToken(t.Context(), saleRequest())
+			want.check(t, res, err)
+		}
+	}
+	for _, code := range []string{"1002", "1004", "1005", "1006", "1007", "8001"} {
+		if _, ok := refusals[code]; !ok {
+			t.Errorf("%s is no refusal", code)
+		}
+	}
+	if len(refusals) != 6 {
+		t.Errorf("%d codes", len(refusals))
+	}
+}
+
+// Codes of what happens to a transaction later say nothing of whether it ran.
+func TestCodesThatDecideNothingStayUnknown(t *testing.T) {
+	for _, code := range []string{"1000", "1001", "1003", "1008", "3001", "3003", "3005", "4001", "4002", "7002", "9999"} {
+		for _, body := range []string{failed(code), system(code)} {
+			res, err := serve(t, 200, body).adapter(t).SellByToken(t.Context(), saleRequest())
+			unknown.check(t, res, err)
+		}
+	}
+}

@@ -782,3 +782,10 @@ func TestANotificationIsTriedAtTheDocumentsTimes(t *testing.T) {
 		t.Errorf("attempts after %s minutes", got)
 	}
 }
+
+func TestTheConnectorDecidesHowItsPageIsOpened(t *testing.T) {
+	f := newFixture(t, cardflo.Config{})
+	body := `{"merchantTransactionId":"w-1","amount":"5.00","currency":"EUR"}`
+	want(t, f.do(t, debit(body)), map[string]any{"returnType": "REDIRECT", "redirectType": "iframe"})
+	want(t, f.do(t, signed(http.MethodPost, "/transaction/"+cardflo.SignedKey+"/debit", body)), map[string]any{"returnType": "REDIRECT", "redirectType": "fullpage"})
+}
