@@ -58,7 +58,7 @@ func TestTheProviderTellsOfAChargebackAndOfItsEndByItself(t *testing.T) {
 	v.look("chargeback reversed")
 	v.goTo("/connections")
 	v.follow("Card by phone")
-	v.follow("Calls from Cardflo")
+	v.follow("What Cardflo has told so far")
 	v.sees("Chargeback: Approved.", "Applied")
 	v.everyWidth("calls of a provider")
 }
