@@ -196,6 +196,10 @@ func (v *telling) settle(ctx context.Context, x domain.Transaction, res provider
 	out := Told{Status: domain.CallbackNothingNew, Why: "We knew it already.", TransactionID: x.ID}
 	if changed {
 		out.Status, out.Why = domain.CallbackApplied, x.Type.Label()+": "+status.Label()+"."
+		switch x.Type {
+		case domain.Chargeback, domain.ChargebackReversal, domain.Adjustment:
+			out.Why = x.Type.Label() + " booked."
+		}
 	}
 	return out, err
 }
