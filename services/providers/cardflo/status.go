@@ -258,6 +258,10 @@ func (a *Adapter) readStatus(resp *httpclient.Response, q providers.Lookup) (pro
 	return res, nil
 }
 
+// gatewaysOwn begins the merchantTransactionId of what the gateway makes by
+// itself, such as a chargeback (seed 003, "Chargeback Notification").
+const gatewaysOwn = "auto-"
+
 // about refuses an answer that is about something else than was asked.
 func (a *Adapter) about(resp *httpclient.Response, ans answer, q providers.Lookup) error {
 	wanted := q.Type
@@ -266,8 +270,11 @@ func (a *Adapter) about(resp *httpclient.Response, ans answer, q providers.Looku
 		wanted = domain.Void
 	}
 	typ, known := typeOf(ans.TransactionType)
+	// What the gateway makes by itself has an id of its own beside the uuid that
+	// we know it by.
+	itsOwn := strings.HasPrefix(string(ans.MerchantTransactionID), gatewaysOwn) && ans.UUID != "" && string(ans.UUID) == q.ProviderRef
 	switch {
-	case ans.MerchantTransactionID != "" && q.AttemptRef != "" && string(ans.MerchantTransactionID) != q.AttemptRef:
+	case ans.MerchantTransactionID != "" && q.AttemptRef != "" && string(ans.MerchantTransactionID) != q.AttemptRef && !itsOwn:
 		return a.garbage("status", resp, "", "the answer is about another transaction")
 	case ans.TransactionType != "" && wanted != "" && (!known || typ != wanted):
 		return a.garbage("status", resp, "", "the answer is about a transaction of another type")
