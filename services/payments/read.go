@@ -329,13 +329,23 @@ type Overview struct {
 	Waiting   []domain.Payment // unknown or needing a person, newest first
 	Uncertain int              // how many those are in all, at most UncertainCap+1
 	Latest    []domain.Payment
+	// Calls are providers' own calls that need a person, for whoever may see
+	// connections.
+	Calls []CallsWaiting
+}
+
+// CallsWaiting is how many of a connection's callbacks need a person.
+type CallsWaiting struct {
+	ConnectionID domain.ConnectionID
+	Name         string
+	Count        int
 }
 
 // UncertainCap bounds the counter: beyond it the page says "more than".
 const UncertainCap = 100
 
 // Overview reads today's figures in the merchant's own day. It needs
-// overview:read and sends three statements, at most five.
+// overview:read and sends four statements, at most six.
 func (s *Service) Overview(ctx context.Context, actor domain.Actor, merchant domain.Merchant) (Overview, error) {
 	if err := actor.Require(domain.OverviewRead); err != nil {
 		return Overview{}, err
@@ -363,11 +373,22 @@ func (s *Service) Overview(ctx context.Context, actor domain.Actor, merchant dom
 			return err
 		}
 		o.Latest = latest.Payments
-		if len(o.Waiting) == 0 {
+		var calls map[domain.ConnectionID]int
+		if actor.Role.May(domain.ConnectionsRead) {
+			if calls, err = tx.CountQuarantined(ctx); err != nil {
+				return err
+			}
+		}
+		if len(o.Waiting)+len(calls) == 0 {
 			return nil
 		}
 		conns, err := tx.Connections(ctx)
 		s.nameConnections(o.Waiting, conns)
+		for _, c := range conns {
+			if n := calls[c.ID]; n > 0 {
+				o.Calls = append(o.Calls, CallsWaiting{c.ID, c.Name, n})
+			}
+		}
 		return err
 	})
 	return o, err
