@@ -49,8 +49,8 @@ var declines = map[string]domain.Reason{
 	"2014": domain.ReasonLostOrStolen,
 	"2015": domain.ReasonLostOrStolen,
 	"2016": domain.ReasonLostOrStolen,
-	"2017": domain.ReasonInvalidCard,
-	"2018": domain.ReasonInvalidCard,
+	"2017": domain.ReasonBankAccount,
+	"2018": domain.ReasonBankAccount,
 	"2019": domain.ReasonInvalidRequest,
 	"2020": domain.ReasonSecurityCode,
 	"2021": domain.ReasonAuthentication,
@@ -220,7 +220,7 @@ func (a *Adapter) readStatus(resp *httpclient.Response, q providers.Lookup) (pro
 		return providers.Result{}, err
 	}
 	res := a.result(ans, resp, "")
-	if ans.Amount != "" {
+	if ans.Amount != "" && (ans.Currency != "" || !storesOrForgets(ans.TransactionType)) {
 		c, err := money.ParseCurrency(string(ans.Currency))
 		if err != nil {
 			return providers.Result{}, a.garbage(op, resp, "", "the answer's currency is not one")
@@ -256,6 +256,13 @@ func (a *Adapter) readStatus(resp *httpclient.Response, q providers.Lookup) (pro
 		return providers.Result{}, a.garbage(op, resp, "", "the answer names no transaction")
 	}
 	return res, nil
+}
+
+// storesOrForgets says that no amount belongs to a type, so that one without a
+// currency is not read.
+func storesOrForgets(word providers.Text) bool {
+	typ, _ := typeOf(word)
+	return typ == domain.Register || typ == domain.Deregister
 }
 
 // gatewaysOwn begins the merchantTransactionId of what the gateway makes by
