@@ -292,8 +292,12 @@ func TestACallbackThatCannotBeBelievedIsAnError(t *testing.T) {
 	}
 }
 
+// 137720382464 has the check digit of a card number, and is an amount.
 func TestAmountsOfACallbackAreMinorUnits(t *testing.T) {
 	a := receiver(t, callbackToken)
+	if events, err := translated(t, a, result(t, map[string]any{"totalAmount": json.RawMessage("137720382464")})); err != nil || events[0].Result.Amount.Minor() != 137720382464 {
+		t.Errorf("%+v, %v", events, err)
+	}
 	rapid.Check(t, func(rt *rapid.T) {
 		minor := rapid.Int64Range(1, 999_999_999_999).Draw(rt, "minor")
 		tip := rapid.Int64Range(0, minor).Draw(rt, "tip")
