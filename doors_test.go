@@ -59,7 +59,9 @@ var doors = []door{
 
 	{from: []string{"services/payments"}, noServer: true, to: slices.Concat(ruleNeeds, []string{"services/failpoint"})},
 	{from: useCases, noServer: true, to: ruleNeeds},
-	{from: []string{"services/webhooks", "services/jobs"}, noServer: true,
+	{from: []string{"services/webhooks"}, noServer: true,
+		to: slices.Concat(useCases, []string{"services/store", "services/providers", "services/jobs/args", "services/domain", "services/money", "services/failpoint"})},
+	{from: []string{"services/jobs"}, noServer: true,
 		to: slices.Concat(useCases, []string{"services/store", "services/providers", "services/secrets", "services/jobs/args", "services/domain", "services/money"})},
 	{from: []string{"services/jobs/args"}, to: []string{"services/domain"}},
 	{from: []string{"services/events"}, to: []string{"services/store", "services/domain"}},

@@ -102,6 +102,9 @@ var keptFields = []struct{ name, label string }{
 	{"method", ""},
 	{"kind", ""},
 	{"reason", ""},
+	{"provider", ""},
+	{"name", "Name"},
+	{"base_url", "Address"},
 }
 
 // returnForms leads from the address that a form was posted to, back to the
@@ -117,6 +120,8 @@ var returnForms = []struct {
 		func(p string) string { return strings.TrimSuffix(p, "s") }, "Nothing was refunded."},
 	{func(p string) bool { return strings.HasPrefix(p, "/payments/") && strings.HasSuffix(p, "/check") },
 		func(p string) string { return strings.TrimSuffix(p, "/check") }, ""},
+	{func(p string) bool { return p == "/connections" }, func(string) string { return "/connections/new" }, "Nothing was added."},
+	{func(p string) bool { return strings.HasPrefix(p, "/connections/") }, connectionPage, "Nothing was changed."},
 	{func(p string) bool { return strings.HasPrefix(p, "/account") }, func(string) string { return "/account" }, ""},
 	{func(p string) bool { return strings.HasPrefix(p, "/signin") }, func(string) string { return "/signin" }, ""},
 }

@@ -46,16 +46,22 @@ func (h *Payments) overview(c echo.Context) error {
 	}
 	v := pages.OverviewView{Layout: layout(c, layouts.NavOverview, "Overview"), Waiting: o.Waiting, Latest: o.Latest, FirstDay: len(o.Latest) == 0}
 	v.More = max(0, o.Uncertain-len(o.Waiting))
+	for _, w := range o.Calls {
+		v.Calls = append(v.Calls, pages.CallsWaiting{ConnectionID: w.ConnectionID, Connection: w.Name, Count: w.Count})
+	}
 	for _, cur := range merchant.Currencies {
 		for _, d := range o.Today {
 			if d.Currency != cur {
 				continue
 			}
 			net, err := d.Taken.Sub(d.Refunded)
+			if err == nil {
+				net, err = net.Add(d.Otherwise)
+			}
 			if err != nil {
 				return err
 			}
-			v.Days = append(v.Days, pages.OverviewDay{Currency: cur, Sales: d.Sales, Taken: d.Taken, Refunds: d.Refunds, Refunded: d.Refunded, Net: net,
+			v.Days = append(v.Days, pages.OverviewDay{Currency: cur, Sales: d.Sales, Taken: d.Taken, Refunds: d.Refunds, Refunded: d.Refunded, Others: d.Others, Otherwise: d.Otherwise, Net: net,
 				Declined: d.Declined, OpenSales: d.OpenSales, OpenSale: d.OpenSale, OpenRefunds: d.OpenRefunds, OpenRefund: d.OpenRefund})
 		}
 	}

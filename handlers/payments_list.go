@@ -293,6 +293,9 @@ func filterView(kept url.Values, f domain.PaymentFilter, errs map[string]string,
 		v.Currencies = append(v.Currencies, components.Option{Value: c.Code(), Label: c.Code(), Chosen: slices.Contains(f.Currencies, c)})
 	}
 	for _, c := range l.Connections {
+		if c.Removed() && !slices.Contains(f.Connections, c.ID) {
+			continue
+		}
 		v.Connections = append(v.Connections, components.Option{Value: c.ID.String(), Label: c.Name, Chosen: slices.Contains(f.Connections, c.ID)})
 	}
 	return v

@@ -7,7 +7,8 @@ alter table connections
   add column tested_at   timestamptz,   -- the last test, and what the provider said
   add column test_ok     boolean not null default false,
   add column test_said   text not null default '',
-  add column test_meaning text not null default '';
+  add column test_meaning text not null default '',
+  add column next_confirmed_at timestamptz; -- the credentials in slot next were confirmed, and may be switched to
 
 -- A new key stands beside the old one until it is confirmed and switched to;
 -- the one before it still proves callbacks until it is retired.
@@ -28,26 +29,20 @@ create table callbacks (
   received_at    timestamptz not null,
   last_at        timestamptz not null,
   times          integer not null default 1,
-  status         text not null default 'received' check (status in ('received', 'applied', 'nothing_new', 'quarantined')),
+  status         text not null default 'received' check (status in ('received', 'applied', 'nothing_new', 'quarantined', 'dealt_with')),
   why            text not null default '',
   transaction_id uuid,
   handled_at     timestamptz,
+  dealt_by       text not null default '',  -- who dealt with what was quarantined, when and how
+  dealt_at       timestamptz,
+  note           text not null default '',
   primary key (merchant_id, id),
   unique (merchant_id, connection_id, body_hash),
   foreign key (merchant_id, connection_id) references connections (merchant_id, id)
 );
-create index callbacks_newest on callbacks (merchant_id, connection_id, received_at desc, id desc);
+create index callbacks_newest on callbacks (merchant_id, connection_id, id desc);
 create index callbacks_unhandled on callbacks (merchant_id, received_at) where status = 'received';
 create index callbacks_quarantined on callbacks (merchant_id, received_at desc, id desc) where status = 'quarantined';
-
--- Refused calls leave at most one audit row per connection and minute.
-create table callback_refusals (
-  merchant_id   uuid not null,
-  connection_id uuid not null,
-  minute        timestamptz not null,
-  primary key (merchant_id, connection_id, minute),
-  foreign key (merchant_id, connection_id) references connections (merchant_id, id)
-);
 
 alter table cards add column token_hash bytea; -- SHA-256 of the token, which is random: how a provider's update finds its card
 create index cards_by_token on cards (merchant_id, connection_id, token_hash);
@@ -64,7 +59,7 @@ alter table transactions add column schedule_ref text not null default '', add c
 
 alter table payments drop constraint payments_status_check;
 alter table payments add constraint payments_status_check check (status in ('processing', 'unknown', 'needs_person', 'approved', 'part_refunded', 'refunded',
-  'declined', 'not_charged', 'disputed'));
+  'declined', 'not_charged', 'authorised', 'voided', 'disputed'));
 alter table payments drop constraint payments_method_check;
 alter table payments add constraint payments_method_check check (method in ('frame', 'page', 'card', 'terminal', 'schedule', 'provider'));
 alter table payments alter column created_by drop not null;
@@ -74,7 +69,7 @@ alter table payments add column charged_back_minor bigint not null default 0 che
 do $$
 declare t text;
 begin
-  foreach t in array array['callbacks', 'callback_refusals']
+  foreach t in array array['callbacks']
   loop
     execute format('alter table %I enable row level security', t);
     execute format('alter table %I force row level security', t);
@@ -86,7 +81,6 @@ end
 $$;
 -- +goose StatementEnd
 grant select, insert, update on callbacks to counterfoil_app;
-grant select, insert on callback_refusals to counterfoil_app;
 
 -- Where a callback belongs to: its address names a connection only.
 insert into directory (kind, key_hash, merchant_id)

@@ -194,7 +194,7 @@ func (c *resetSignInCmd) Run(ctx context.Context) error {
 type createConnectionCmd struct {
 	adminFlags
 	Merchant string            `required:"" help:"The merchant's id."`
-	Provider string            `required:"" help:"cardflo or handpoint."`
+	Provider string            `required:"" help:"A system's name, for example cardflo; “counterfoil capabilities” lists them."`
 	Name     string            `required:"" help:"What staff see."`
 	BaseURL  string            `name:"base-url" required:"" help:"The provider's address, for example https://gateway.cardflo.io/api/v3."`
 	Setting  map[string]string `help:"Public values, as name=value."`

@@ -130,6 +130,9 @@ func (c *demoCmd) Run(ctx context.Context) error {
 	}()
 	s := serving{addr: c.Addr, jobs: true, signin: handlers.SignIn{Demo: demoNote}, more: demo.Routes(demoNote)}
 	s.ready = func(publicURL string) error {
+		if err := callUs(ctx, box.address); err != nil {
+			return err
+		}
 		printSignIns(publicURL, box.address)
 		return nil
 	}
@@ -251,6 +254,17 @@ func printSignIns(publicURL, sandbox string) {
 	fmt.Println("\nOnly processes' crashes are survived by the demo's data, not a power cut. Ctrl-C stops everything.")
 }
 
+// callUs has the emulators call the demo about what ends, as providers do: now
+// there is an address that listens.
+func callUs(ctx context.Context, address string) error {
+	for _, provider := range []string{"cardflo", "handpoint", "cashflows"} {
+		if err := command(ctx, address+"/_sandbox/"+provider+"/callbacks", map[string]any{"enabled": true}); err != nil {
+			return fmt.Errorf("demo: callbacks of %s: %w", provider, err)
+		}
+	}
+	return nil
+}
+
 // tellSandbox gives the emulators the ledger that the sample payments assume:
 // they keep nothing on disk, and a refund needs its sale.
 func tellSandbox(ctx context.Context, h *house, address string) error {
@@ -269,6 +283,9 @@ func tellSandbox(ctx context.Context, h *house, address string) error {
 				account, err := demoAccount(h, tx, ctx, c)
 				if err != nil {
 					return err
+				}
+				if account == "" { // removed, or a system without such a key
+					continue
 				}
 				charges, err := tx.Ledger(ctx, c.ID)
 				if err != nil {
@@ -313,7 +330,7 @@ type adoptedCharge struct {
 
 func demoAccount(h *house, tx *store.Tx, ctx context.Context, c domain.Connection) (string, error) {
 	sealed, err := tx.Secrets(ctx, c.ID)
-	if err != nil {
+	if err != nil || sealed["apiKey"] == nil {
 		return "", err
 	}
 	plain, err := h.sealer.Open(sealed["apiKey"], domain.SecretContext(c.MerchantID, c.ID, "apiKey")...)
@@ -324,25 +341,33 @@ func adopt(ctx context.Context, address, provider, account string, charges []ado
 	const page = 200
 	for len(charges) > 0 {
 		n := min(page, len(charges))
-		body, err := json.Marshal(map[string]any{"account": account, "charges": charges[:n]})
-		if err != nil {
-			return err
+		if err := command(ctx, address+"/_sandbox/"+provider+"/adopt", map[string]any{"account": account, "charges": charges[:n]}); err != nil {
+			return fmt.Errorf("%s does not adopt the ledger: %w", provider, err)
 		}
 		charges = charges[n:]
-		req, err := http.NewRequestWithContext(ctx, http.MethodPost, address+"/_sandbox/"+provider+"/adopt", bytes.NewReader(body))
-		if err != nil {
-			return err
-		}
-		req.Header.Set("Content-Type", "application/json")
-		res, err := http.DefaultClient.Do(req)
-		if err != nil {
-			return err
-		}
-		answer, _ := io.ReadAll(io.LimitReader(res.Body, 1024))
-		_ = res.Body.Close()
-		if res.StatusCode >= 300 {
-			return fmt.Errorf("%s does not adopt the ledger: %s %s", provider, res.Status, answer)
-		}
+	}
+	return nil
+}
+
+// command posts to the emulators' control API.
+func command(ctx context.Context, url string, body map[string]any) error {
+	raw, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(raw))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	answer, _ := io.ReadAll(io.LimitReader(res.Body, 1024))
+	if res.StatusCode >= 300 {
+		return fmt.Errorf("%s %s", res.Status, answer)
 	}
 	return nil
 }

@@ -68,7 +68,11 @@ var demoMerchants = []demoMerchant{
 			{provider: "cardflo", name: "Card by phone", basePath: "/cardflo/api/v3",
 				settings: map[string]string{"cardFrameURL": "{sandbox}/cardflo/frame/cf-sandbox-signed-key"},
 				secrets:  map[string]string{"apiKey": "cf-sandbox-signed-key", "username": "cf-sandbox-signed-user", "password": "cf-sandbox-signed-password", "sharedSecret": "cf-sandbox-signed-shared-secret"}},
-			{provider: "handpoint", name: "Saved cards", basePath: "/handpoint", secrets: map[string]string{"apiKey": "hp-sandbox-key"}},
+			{provider: "handpoint", name: "Saved cards", basePath: "/handpoint", secrets: map[string]string{"apiKey": "hp-sandbox-key", "callbackToken": "hp-sandbox-callback-token"}},
+			{provider: "cashflows", name: "Web and phone", basePath: "/cashflows", settings: map[string]string{"configurationId": "c0ffee00-0000-4000-8000-000000000001"},
+				secrets: map[string]string{"apiKey": "cashflows-sandbox-api-key"}},
+			{provider: "cloudflow", name: "Counter terminals", basePath: "/cloudflow", settings: map[string]string{"accountId": "Sandbox-Account"}, secrets: map[string]string{"apiToken": "Sandbox-Api-Token"}},
+			{provider: "cloudpayments", name: "Loyalty partner", basePath: "/cloudpayments", settings: map[string]string{"tenantId": "sandbox-tenant"}, secrets: map[string]string{"apiKey": "cp-sandbox-key-valid"}},
 		},
 	},
 	{
@@ -139,7 +143,10 @@ func seedDemo(ctx context.Context, h *house, sandbox string, now time.Time) erro
 			if err != nil {
 				return err
 			}
-			conns = append(conns, c)
+			// The history is of the two systems whose emulators can adopt it.
+			if dc.provider == "cardflo" || dc.provider == "handpoint" {
+				conns = append(conns, c)
+			}
 			if dc.provider != "handpoint" {
 				continue
 			}

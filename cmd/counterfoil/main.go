@@ -26,12 +26,14 @@ var version = "development"
 // cli is the whole command line. Each flag that has an environment variable
 // names it; the flag wins.
 type cli struct {
-	Serve   serveCmd         `cmd:"" help:"Serve the back office. Needs a migrated database (DATABASE_URL) and a sealing keyset (COUNTERFOIL_KEYSET)."`
-	Demo    demoCmd          `cmd:"" help:"Serve a demonstration with its own Postgres, the provider emulators and sample merchants."`
-	Migrate migrateCmd       `cmd:"" help:"Apply the migrations and exit."`
-	Worker  workerCmd        `cmd:"" help:"Run the background jobs alone."`
-	Admin   adminCmd         `cmd:"" help:"The operator's commands: merchants, people, connections, keys, the audit chain."`
-	Version kong.VersionFlag `help:"Print the version and exit."`
+	Serve   serveCmd   `cmd:"" help:"Serve the back office. Needs a migrated database (DATABASE_URL) and a sealing keyset (COUNTERFOIL_KEYSET)."`
+	Demo    demoCmd    `cmd:"" help:"Serve a demonstration with its own Postgres, the provider emulators and sample merchants."`
+	Migrate migrateCmd `cmd:"" help:"Apply the migrations and exit."`
+	Worker  workerCmd  `cmd:"" help:"Run the background jobs alone."`
+	Admin   adminCmd   `cmd:"" help:"The operator's commands: merchants, people, connections, keys, the audit chain."`
+
+	Capabilities capabilitiesCmd  `cmd:"" help:"Print which system offers what; with --merchant, what each of its connections offers."`
+	Version      kong.VersionFlag `help:"Print the version and exit."`
 }
 
 // databaseFlags are how a command reaches the database.

@@ -17,11 +17,15 @@ import (
 	"github.com/counterfoil/counterfoil/services/payments"
 	"github.com/counterfoil/counterfoil/services/providers"
 	"github.com/counterfoil/counterfoil/services/providers/cardflo"
+	"github.com/counterfoil/counterfoil/services/providers/cashflows"
+	"github.com/counterfoil/counterfoil/services/providers/cloudflow"
+	"github.com/counterfoil/counterfoil/services/providers/cloudpayments"
 	"github.com/counterfoil/counterfoil/services/providers/handpoint"
 	"github.com/counterfoil/counterfoil/services/providers/httpclient"
 	"github.com/counterfoil/counterfoil/services/secrets"
 	"github.com/counterfoil/counterfoil/services/signin"
 	"github.com/counterfoil/counterfoil/services/store"
+	"github.com/counterfoil/counterfoil/services/webhooks"
 	"github.com/counterfoil/counterfoil/web"
 )
 
@@ -31,7 +35,7 @@ const shutdownGrace = 40 * time.Second
 
 // registry names the adapters of this build, by hand so that it can be read.
 func registry() *providers.Registry {
-	return providers.NewRegistry(cardflo.Registration(), handpoint.Registration())
+	return providers.NewRegistry(cardflo.Registration(), handpoint.Registration(), cashflows.Registration(), cloudflow.Registration(), cloudpayments.Registration())
 }
 
 // commonFlags are what every serving command takes.
@@ -125,7 +129,7 @@ func (c *workerCmd) Run(ctx context.Context) error {
 	if err := h.store.Ready(ctx); err != nil {
 		return err
 	}
-	runner, err := jobs.New(h.store, h.payments, h.log, 0)
+	runner, err := jobs.New(h.store, h.payments, h.webhooks, h.log, 0)
 	if err != nil {
 		return err
 	}
@@ -168,6 +172,7 @@ type house struct {
 	payments    *payments.Service
 	signin      *signin.Service
 	connections *connections.Service
+	webhooks    *webhooks.Service
 }
 
 func openHouse(ctx context.Context, cfg houseConfig) (*house, error) {
@@ -194,9 +199,10 @@ func openHouse(ctx context.Context, cfg houseConfig) (*house, error) {
 func (h *house) wire(publicURL string) {
 	h.publicURL = publicURL
 	reg := registry()
-	h.payments = payments.New(payments.Config{Store: h.store, Registry: reg, Secrets: h.sealer, Now: time.Now, Log: h.log, PublicURL: publicURL,
-		Transport: httpclient.Transport(httpclient.Options{AllowHosts: h.allowHosts})})
-	h.connections = &connections.Service{Store: h.store, Registry: reg, Secrets: h.sealer, Now: time.Now}
+	transport := httpclient.Transport(httpclient.Options{AllowHosts: h.allowHosts})
+	h.payments = payments.New(payments.Config{Store: h.store, Registry: reg, Secrets: h.sealer, Now: time.Now, Log: h.log, PublicURL: publicURL, Transport: transport})
+	h.webhooks = webhooks.New(h.store, h.payments, time.Now, h.log)
+	h.connections = &connections.Service{Store: h.store, Registry: reg, Secrets: h.sealer, Now: time.Now, Transport: transport, PublicURL: publicURL}
 }
 
 // refuseDemo keeps a real server off the demo's database, whose accounts are
@@ -244,6 +250,9 @@ func (h *house) serve(ctx context.Context, s serving) error {
 	server.Add(handlers.Setup{Service: h.signin}.Routes()...)
 	server.Add(handlers.Account{Service: h.signin}.Routes()...)
 	server.Add((&handlers.Payments{Service: h.payments}).Routes()...)
+	server.Add((&handlers.Callbacks{Service: h.connections}).Routes()...)
+	server.Add((&handlers.Webhooks{Service: h.webhooks}).Routes()...)
+	server.Add((&handlers.Connections{Service: h.connections, SignIn: h.signin}).Routes()...)
 	server.Add(s.more...)
 	if s.ready != nil {
 		if err := s.ready(s.publicURL); err != nil {
@@ -252,7 +261,7 @@ func (h *house) serve(ctx context.Context, s serving) error {
 	}
 	var runner *jobs.Runner
 	if s.jobs {
-		if runner, err = jobs.New(h.store, h.payments, h.log, h.jobPoll); err != nil {
+		if runner, err = jobs.New(h.store, h.payments, h.webhooks, h.log, h.jobPoll); err != nil {
 			return err
 		}
 		if err := runner.Start(context.WithoutCancel(ctx)); err != nil {

@@ -97,6 +97,23 @@ func TestItServesAndEndsOnASignalOrWithItsParent(t *testing.T) {
 		ends(t, cmd)
 	})
 
+	t.Run("its address opens the pages", func(t *testing.T) {
+		cmd, stdin, address := launch(t, binary, "COUNTERFOIL_SANDBOX_STDIN=1")
+		res, err := http.Get(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(res.Body)
+		_ = res.Body.Close()
+		if err != nil || res.StatusCode != http.StatusOK || res.Request.URL.Path != "/_sandbox/" || !strings.Contains(string(body), "<h1>Sandbox</h1>") {
+			t.Errorf("%d %s %v", res.StatusCode, res.Request.URL, err)
+		}
+		if err := stdin.Close(); err != nil {
+			t.Fatal(err)
+		}
+		ends(t, cmd)
+	})
+
 	t.Run("a held request does not keep it", func(t *testing.T) {
 		cmd, _, address := launch(t, binary)
 		res, err := http.Post(address+"/_sandbox/handpoint/fault", "application/json", strings.NewReader(`{"kind":"delay"}`))

@@ -212,7 +212,7 @@ func newHouse(owner testing.TB) *house {
 	cf, err := conns.Create(ctx, actor, connections.NewConnection{Provider: "cardflo", Name: "Card by phone", BaseURL: h.sandbox + sandboxcardflo.BasePath,
 		Settings: map[string]string{cardflo.SettingCardFrame: h.sandbox + "/cardflo/frame/" + sandboxcardflo.SandboxKey},
 		Secrets: map[string]string{cardflo.SecretAPIKey: sandboxcardflo.SandboxKey, cardflo.SecretUsername: sandboxcardflo.SandboxUser,
-			cardflo.SecretPassword: sandboxcardflo.SandboxPassword}})
+			cardflo.SecretPassword: sandboxcardflo.SandboxPassword, cardflo.SecretSharedSecret: sandboxcardflo.SandboxSecret}})
 	must(owner, err)
 	card, err := conns.AddCard(ctx, actor, hp.ID, sandboxhandpoint.TokenVisa, domain.Card{Brand: "Visa", Last4: "0936", Expiry: "10/30"}, "Imogen Ware")
 	must(owner, err)

@@ -40,6 +40,7 @@ const (
 	DeniedNothingToAsk Denial = "nothing_to_ask"
 	DeniedTooMuch      Denial = "too_much"
 	DeniedPartRefund   Denial = "part_refund"
+	DeniedDisputed     Denial = "disputed"
 )
 
 // Words is the denial as a sentence beside the dead button.
@@ -63,6 +64,8 @@ func (d Denial) Words() string {
 		return "The outcome is known."
 	case DeniedTooMuch:
 		return "That is more than can be refunded now."
+	case DeniedDisputed:
+		return "The bank has already taken money back; a refund now would pay it twice."
 	case DeniedPartRefund:
 		return "This provider refunds only the whole amount."
 	}
@@ -84,6 +87,8 @@ func Allowed(actor Actor, p Payment, open bool, act Action, caps Capabilities) D
 			return DeniedOutcomeOpen
 		case p.Captured.IsZero():
 			return DeniedNotApproved
+		case p.ChargedBack.IsPositive():
+			return DeniedDisputed
 		case p.Refundable().IsZero() && !p.Held.IsZero():
 			return DeniedHeld
 		case p.Refundable().IsZero():

@@ -93,12 +93,16 @@ type PaymentPage struct {
 
 // DayTotals are one currency's figures of one day. Only approved transactions
 // are in Taken and Refunded; open ones are named beside them and in no sum.
+// Otherwise is what providers and banks changed by themselves or undid: voids
+// of what was taken, adjustments, chargebacks and their reversals, signed.
 type DayTotals struct {
 	Currency    money.Currency
 	Sales       int
 	Taken       money.Amount
 	Refunds     int
 	Refunded    money.Amount
+	Others      int
+	Otherwise   money.Amount
 	Declined    int
 	OpenSales   int
 	OpenSale    money.Amount

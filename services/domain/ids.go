@@ -24,6 +24,7 @@ type (
 	paymentKind     struct{}
 	transactionKind struct{}
 	cardKind        struct{}
+	callbackKind    struct{}
 
 	// MerchantID names a merchant, the tenant of every other row.
 	MerchantID = ID[merchantKind]
@@ -37,6 +38,8 @@ type (
 	TransactionID = ID[transactionKind]
 	// CardID names a stored card token.
 	CardID = ID[cardKind]
+	// CallbackID names a provider's own call to us.
+	CallbackID = ID[callbackKind]
 )
 
 // NewID makes a fresh id. It is a UUID version 7: rows created together lie
@@ -80,6 +83,9 @@ func NewTransactionID() TransactionID { return NewID[transactionKind]() }
 // NewCardID makes a stored card's id.
 func NewCardID() CardID { return NewID[cardKind]() }
 
+// NewCallbackID makes a callback's id.
+func NewCallbackID() CallbackID { return NewID[callbackKind]() }
+
 // ParseMerchantID reads a merchant's id; NotFound for anything else.
 func ParseMerchantID(s string) (MerchantID, error) { return ParseID[merchantKind](s) }
 
@@ -91,6 +97,9 @@ func ParseConnectionID(s string) (ConnectionID, error) { return ParseID[connecti
 
 // ParseTransactionID reads a transaction's id; NotFound for anything else.
 func ParseTransactionID(s string) (TransactionID, error) { return ParseID[transactionKind](s) }
+
+// ParseCallbackID reads a callback's id; NotFound for anything else.
+func ParseCallbackID(s string) (CallbackID, error) { return ParseID[callbackKind](s) }
 
 // ParseCardID reads a stored card's id; NotFound for anything else.
 func ParseCardID(s string) (CardID, error) { return ParseID[cardKind](s) }

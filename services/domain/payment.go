@@ -1,6 +1,7 @@
 package domain
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -53,15 +54,20 @@ const (
 	MethodFrame Method = "frame" // typed into the provider's frame on our page, which posts a token
 	MethodPage  Method = "page"  // typed on the provider's own page (REDIRECT)
 	MethodCard  Method = "card"  // a stored card token
+
+	// The three below are told by a provider, never chosen on our form.
+	MethodTerminal Method = "terminal" // on a terminal
+	MethodSchedule Method = "schedule" // a run of a schedule
+	MethodProvider Method = "provider" // made at the provider, in its own portal
 )
 
-// ParseMethod reads a form's value.
+// Methods lists them in the order of the filter menu.
+var Methods = []Method{MethodFrame, MethodPage, MethodCard, MethodTerminal, MethodSchedule, MethodProvider}
+
+// ParseMethod reads a form's or a filter's value.
 func ParseMethod(s string) (Method, bool) {
-	switch m := Method(s); m {
-	case MethodFrame, MethodPage, MethodCard:
-		return m, true
-	}
-	return "", false
+	m := Method(s)
+	return m, slices.Contains(Methods, m)
 }
 
 // Label is the method's word on a page.
@@ -73,6 +79,12 @@ func (m Method) Label() string {
 		return "Phone, provider’s page"
 	case MethodCard:
 		return "Saved card"
+	case MethodTerminal:
+		return "Terminal"
+	case MethodSchedule:
+		return "Schedule"
+	case MethodProvider:
+		return "At the provider"
 	}
 	return string(m)
 }
@@ -150,6 +162,7 @@ type Payment struct {
 	Captured       money.Amount // approved sales
 	Refunded       money.Amount // approved refunds
 	Held           money.Amount // refunds whose outcome is open
+	ChargedBack    money.Amount // what banks took back and have not given again
 	OrderReference string
 	Email          string
 	Card           Card
@@ -162,13 +175,15 @@ type Payment struct {
 	CreatedAt      time.Time
 }
 
-// Refundable is captured minus refunded minus held: pending and unknown
-// refunds count as used. It is never negative, even when the provider
+// Refundable is captured minus refunded, held and charged back: pending and
+// unknown refunds count as used. It is never negative, even when the provider
 // approved more than we allowed.
 func (p Payment) Refundable() money.Amount {
 	left, err := p.Captured.Sub(p.Refunded)
-	if err == nil {
-		left, err = left.Sub(p.Held)
+	for _, used := range []money.Amount{p.Held, p.ChargedBack} {
+		if err == nil && !used.IsZero() {
+			left, err = left.Sub(used)
+		}
 	}
 	if err != nil || left.IsNegative() {
 		return money.Zero(p.Amount.Currency())
@@ -194,6 +209,8 @@ type Transaction struct {
 	// follows up; empty on a sale.
 	OriginalRef  string
 	ProviderRef  string // the provider's own id, empty until it answers
+	ScheduleRef  string // the provider's id of the series that made it
+	DeviceRef    string // the terminal's serial number
 	ProviderCode string // the provider's code as it came
 	ProviderText string // the provider's words as they came
 	AuthCode     string
@@ -221,9 +238,17 @@ type Connection struct {
 	// Settings are the connection's public values, by the adapter's names.
 	Settings   map[string]string
 	Currencies []money.Currency // narrowed by the merchant's contract; empty: all that the adapter knows
-	Active     bool
-	CreatedAt  time.Time
+	// Active says that new payments may be taken through it; false while it is
+	// paused, and once it was removed.
+	Active    bool
+	CreatedAt time.Time
+	// RemovedAt is when it was taken away; zero: it was not. Its payments keep
+	// its name, its credentials are gone.
+	RemovedAt time.Time
 }
+
+// Removed says that the connection is kept for its payments' sake only.
+func (c Connection) Removed() bool { return !c.RemovedAt.IsZero() }
 
 // StoredCard is a card token at a provider, without the token itself.
 type StoredCard struct {

@@ -146,10 +146,14 @@ const (
 	PaymentRefunded     PaymentStatus = "refunded"
 	PaymentDeclined     PaymentStatus = "declined"
 	PaymentNotCharged   PaymentStatus = "not_charged"
+	PaymentAuthorised   PaymentStatus = "authorised"
+	PaymentVoided       PaymentStatus = "voided"
+	PaymentDisputed     PaymentStatus = "disputed"
 )
 
 // PaymentStatuses lists them in the order of the filter menu.
-var PaymentStatuses = []PaymentStatus{PaymentApproved, PaymentProcessing, PaymentUnknown, PaymentNeedsPerson, PaymentDeclined, PaymentNotCharged, PaymentPartRefunded, PaymentRefunded}
+var PaymentStatuses = []PaymentStatus{PaymentApproved, PaymentProcessing, PaymentUnknown, PaymentNeedsPerson, PaymentDeclined, PaymentNotCharged, PaymentPartRefunded, PaymentRefunded,
+	PaymentAuthorised, PaymentVoided, PaymentDisputed}
 
 // ParsePaymentStatus reads a filter's value.
 func ParsePaymentStatus(s string) (PaymentStatus, bool) {
@@ -177,6 +181,12 @@ func (s PaymentStatus) Label() string {
 		return "Declined"
 	case PaymentNotCharged:
 		return "Not charged"
+	case PaymentAuthorised:
+		return "Authorised"
+	case PaymentVoided:
+		return "Voided"
+	case PaymentDisputed:
+		return "Disputed"
 	}
 	return string(s)
 }

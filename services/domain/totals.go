@@ -1,46 +1,99 @@
 package domain
 
-import "github.com/counterfoil/counterfoil/services/money"
+import (
+	"slices"
+
+	"github.com/counterfoil/counterfoil/services/money"
+)
 
 // Books are a payment's totals and status, computed from its transactions.
 type Books struct {
-	Status                   PaymentStatus
-	Captured, Refunded, Held money.Amount
+	Status PaymentStatus
+	// Captured, Refunded and Held are what Payment's fields of these names say.
+	// ChargedBack is what banks took back and have not given again.
+	Captured, Refunded, Held, ChargedBack money.Amount
 	// Open says that an outcome of any of the transactions is still to come.
 	Open bool
 }
 
+// Root is the transaction that began a payment: its sale, its
+// pre-authorisation, or its payout. By its type and not by its place: a clock
+// may go back.
+func Root(txs []Transaction) (Transaction, bool) {
+	i := slices.IndexFunc(txs, func(t Transaction) bool { return t.Type == Sale || t.Type == Preauth || t.Type == Payout })
+	if i < 0 {
+		return Transaction{}, false
+	}
+	return txs[i], true
+}
+
 // BooksOf adds up a payment's transactions. It is the one place where a
-// transaction's status becomes money: approved sales are captured, approved
-// refunds are refunded, open refunds are held. The most uncertain fact gives
-// the payment its word. It errs only when an amount overflows or a transaction
-// has another currency.
+// transaction's status becomes money: approved sales and captures are captured,
+// approved refunds are refunded, open refunds are held; an approved void takes
+// its original out again, an adjustment moves its original's amount, and a
+// chargeback is counted by itself. The most uncertain fact gives the payment its
+// word. It errs only when an amount overflows or a transaction has another
+// currency.
 func BooksOf(currency money.Currency, txs []Transaction) (Books, error) {
-	b := Books{Captured: money.Zero(currency), Refunded: money.Zero(currency), Held: money.Zero(currency)}
+	zero := money.Zero(currency)
+	b := Books{Captured: zero, Refunded: zero, Held: zero, ChargedBack: zero}
 	var err error
 	add := func(to *money.Amount, a money.Amount) {
 		if err == nil {
 			*to, err = to.Add(a)
 		}
 	}
-	var unknown, person bool
-	sale := TxPending
+	take := func(from *money.Amount, a money.Amount) {
+		if err == nil {
+			*from, err = from.Sub(a)
+		}
+	}
+	root, _ := Root(txs)
+	// original is what a follow-up follows; the root where nothing else is named.
+	original := func(t Transaction) Transaction {
+		for _, o := range txs {
+			if t.OriginalRef != "" && o.ProviderRef == t.OriginalRef && o.ID != t.ID {
+				return o
+			}
+		}
+		return root
+	}
+	var unknown, person, released bool
 	for _, t := range txs {
 		b.Open = b.Open || t.Status.Open()
 		unknown = unknown || t.Status == TxUnknown
 		person = person || t.Status == TxNeedsPerson
+		if t.Type == Refund && t.Status.Open() {
+			add(&b.Held, t.Amount)
+		}
+		if t.Status != TxApproved {
+			continue
+		}
 		switch t.Type {
-		case Sale:
-			sale = t.Status
-			if t.Status == TxApproved {
+		case Sale, Capture:
+			add(&b.Captured, t.Amount)
+		case Refund:
+			add(&b.Refunded, t.Amount)
+		case Chargeback:
+			add(&b.ChargedBack, t.Amount)
+		case ChargebackReversal:
+			take(&b.ChargedBack, t.Amount)
+		case Adjustment:
+			if original(t).Type == Refund {
+				add(&b.Refunded, t.Amount)
+			} else {
 				add(&b.Captured, t.Amount)
 			}
-		case Refund:
-			switch {
-			case t.Status == TxApproved:
-				add(&b.Refunded, t.Amount)
-			case t.Status.Open():
-				add(&b.Held, t.Amount)
+		case Void:
+			switch o := original(t); {
+			case o.Status != TxApproved:
+			case o.Type == Refund:
+				take(&b.Refunded, t.Amount)
+			case o.Type == Preauth:
+				released = true
+			default:
+				take(&b.Captured, t.Amount)
+				released = true
 			}
 		}
 	}
@@ -56,12 +109,18 @@ func BooksOf(currency money.Currency, txs []Transaction) (Books, error) {
 		b.Status = PaymentNeedsPerson
 	case unknown:
 		b.Status = PaymentUnknown
-	case sale.Open():
+	case root.Status.Open() || root.Status == "":
 		b.Status = PaymentProcessing
-	case sale == TxDeclined:
+	case root.Status == TxDeclined:
 		b.Status = PaymentDeclined
-	case sale == TxFailed:
+	case root.Status == TxFailed:
 		b.Status = PaymentNotCharged
+	case b.ChargedBack.IsPositive():
+		b.Status = PaymentDisputed
+	case b.Captured.IsZero() && released:
+		b.Status = PaymentVoided
+	case root.Type == Preauth && b.Captured.IsZero():
+		b.Status = PaymentAuthorised
 	case b.Refunded.IsZero():
 		b.Status = PaymentApproved
 	case refundedAll >= 0:

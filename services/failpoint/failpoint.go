@@ -6,7 +6,8 @@
 package failpoint
 
 // The points, in the order in which an operation passes them. What passes is
-// "sale" or "refund" for a person's request and "status" for the resolver.
+// "sale" or "refund" for a person's request, "status" for the resolver and
+// "callback" for a provider's own call.
 const (
 	Checked  = "checked"  // the form is right; nothing is written yet
 	Opening  = "opening"  // inside the first database transaction, before its commit

@@ -38,6 +38,14 @@ type Resolver interface {
 	Resolve(ctx context.Context, m domain.MerchantID, id domain.TransactionID) (payments.Resolved, error)
 }
 
+// Callbacks is what the jobs about a provider's own calls call.
+type Callbacks interface {
+	// Handle applies a stored callback; a positive time says when to look again.
+	Handle(ctx context.Context, m domain.MerchantID, id domain.CallbackID) (again time.Duration, err error)
+	// Follow asks the provider about a reference that a hint named.
+	Follow(ctx context.Context, m domain.MerchantID, conn domain.ConnectionID, providerRef string) error
+}
+
 // Runner works the queue.
 type Runner struct {
 	client *river.Client[*sql.Tx]
@@ -45,12 +53,14 @@ type Runner struct {
 
 // New makes a runner. poll is how often the queue is looked at; zero is one
 // second.
-func New(st *store.Store, resolver Resolver, log *slog.Logger, poll time.Duration) (*Runner, error) {
+func New(st *store.Store, resolver Resolver, callbacks Callbacks, log *slog.Logger, poll time.Duration) (*Runner, error) {
 	if poll == 0 {
 		poll = time.Second
 	}
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &resolveWorker{resolver: resolver, log: log})
+	river.AddWorker(workers, &callbackWorker{callbacks: callbacks})
+	river.AddWorker(workers, &hintWorker{callbacks: callbacks})
 	river.AddWorker(workers, &sweepWorker{store: st, log: log})
 	client, err := river.NewClient(riverdatabasesql.New(st.SQLDB()), &river.Config{
 		Schema:  store.RiverSchema,
@@ -115,6 +125,53 @@ func (w *resolveWorker) Work(ctx context.Context, job *river.Job[args.ResolveTra
 	return nil
 }
 
+type callbackWorker struct {
+	river.WorkerDefaults[args.HandleCallback]
+	callbacks Callbacks
+}
+
+// NextRetry keeps trying at a steady pace when our own house is broken.
+func (w *callbackWorker) NextRetry(*river.Job[args.HandleCallback]) time.Time {
+	return time.Now().Add(15 * time.Second)
+}
+
+// Work applies the callback, and comes back for one that waits for its payment.
+func (w *callbackWorker) Work(ctx context.Context, job *river.Job[args.HandleCallback]) error {
+	again, err := w.callbacks.Handle(ctx, job.Args.MerchantID, job.Args.CallbackID)
+	switch {
+	case domain.CodeOf(err) == domain.NotFound:
+		return river.JobCancel(err)
+	case err != nil:
+		return err
+	case again > 0:
+		return river.JobSnooze(again)
+	}
+	return nil
+}
+
+// hintTries bounds how often a hint is followed: it is nobody's word, and the
+// resolver asks about our own attempts by itself.
+const hintTries = 5
+
+type hintWorker struct {
+	river.WorkerDefaults[args.FollowHint]
+	callbacks Callbacks
+}
+
+// NextRetry leaves a provider that does not answer some time.
+func (w *hintWorker) NextRetry(job *river.Job[args.FollowHint]) time.Time {
+	return time.Now().Add(time.Duration(job.Attempt) * 30 * time.Second)
+}
+
+// Work asks the provider once.
+func (w *hintWorker) Work(ctx context.Context, job *river.Job[args.FollowHint]) error {
+	err := w.callbacks.Follow(ctx, job.Args.MerchantID, job.Args.ConnectionID, job.Args.ProviderRef)
+	if err != nil && job.Attempt >= hintTries {
+		return river.JobCancel(err)
+	}
+	return err
+}
+
 // sweepWorker is the second net under the resolve jobs: a job can be lost (its
 // attempts used up while the house was broken), the row cannot.
 type sweepWorker struct {
@@ -139,20 +196,29 @@ func Sweep(ctx context.Context, st *store.Store, log *slog.Logger, now time.Time
 		for _, m := range merchants {
 			after = m
 			var late []domain.TransactionID
+			var calls []domain.CallbackID
 			err := st.ReadTenant(ctx, m, func(tx *store.Tx) (err error) {
-				late, err = tx.OpenTransactions(ctx, now.Add(-overdue), 100)
+				if late, err = tx.OpenTransactions(ctx, now.Add(-overdue), 100); err != nil {
+					return err
+				}
+				calls, err = tx.UnhandledCallbacks(ctx, now.Add(-overdue), 100)
 				return err
 			})
 			if err != nil {
 				return err
 			}
-			if len(late) == 0 {
+			if len(late)+len(calls) == 0 {
 				continue
 			}
-			log.WarnContext(ctx, "transactions without a timely question", "merchant", m.String(), "count", len(late))
+			log.WarnContext(ctx, "transactions without a timely question, or callbacks without their job", "merchant", m.String(), "transactions", len(late), "callbacks", len(calls))
 			err = st.InTenant(ctx, m, func(tx *store.Tx) error {
 				for _, id := range late {
 					if err := tx.Enqueue(ctx, args.ResolveTransaction{MerchantID: m, TransactionID: id}, now); err != nil {
+						return err
+					}
+				}
+				for _, id := range calls {
+					if err := tx.Enqueue(ctx, args.HandleCallback{MerchantID: m, CallbackID: id}, now); err != nil {
 						return err
 					}
 				}

@@ -42,6 +42,15 @@ func (s *script) Resolve(_ context.Context, _ domain.MerchantID, id domain.Trans
 	return a.r, a.err
 }
 
+// Handle and Follow are not what these tests are about.
+func (s *script) Handle(context.Context, domain.MerchantID, domain.CallbackID) (time.Duration, error) {
+	return 0, nil
+}
+
+func (s *script) Follow(context.Context, domain.MerchantID, domain.ConnectionID, string) error {
+	return nil
+}
+
 func start(t *testing.T, s *script) *store.Store {
 	t.Helper()
 	db := storetest.New(t)
@@ -49,7 +58,7 @@ func start(t *testing.T, s *script) *store.Store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	runner, err := jobs.New(st, s, slog.New(slog.DiscardHandler), 50*time.Millisecond)
+	runner, err := jobs.New(st, s, s, slog.New(slog.DiscardHandler), 50*time.Millisecond)
 	if err != nil {
 		t.Fatal(err)
 	}

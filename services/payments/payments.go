@@ -132,31 +132,50 @@ type link struct {
 // connection's settings and secrets stay the same, so that its breaker and its
 // open lines last. It sends one statement.
 func (s *Service) link(ctx context.Context, tx *store.Tx, conn domain.Connection) (link, error) {
+	slots, err := tx.SecretSlots(ctx, conn.ID)
+	if err != nil {
+		return link{}, err
+	}
+	return s.bind(conn, slots)
+}
+
+// bind is link with the connection's sealed credentials, by slot and field.
+func (s *Service) bind(conn domain.Connection, slots map[string]map[string][]byte) (link, error) {
 	reg, ok := s.Registry.Get(conn.Provider)
 	if !ok {
 		return link{}, fmt.Errorf("payments: connection %s names the unknown provider %q", conn.ID, conn.Provider)
 	}
-	sealed, err := tx.Secrets(ctx, conn.ID)
-	if err != nil {
-		return link{}, err
-	}
 	l := link{conn: conn, reg: reg}
-	fp := fingerprint(conn, sealed)
+	fp := fingerprint(conn, slots)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if a, ok := s.adapters[conn.ID]; ok && a.fingerprint == fp {
 		l.provider = a.provider
 	} else {
-		opened := map[string]string{}
-		for field, blob := range sealed {
-			plain, err := s.Secrets.Open(blob, domain.SecretContext(conn.MerchantID, conn.ID, field)...)
-			if err != nil {
-				return link{}, domain.Wrap(fmt.Errorf("payments: secret %q of connection %s cannot be opened: %w", field, conn.ID, err),
-					domain.Unavailable, "The connection “%s” cannot be used: its credentials do not open. Tell whoever runs this copy of Counterfoil.", conn.Name)
+		opened := map[string]map[string]string{}
+		for slot, sealed := range slots {
+			opened[slot] = map[string]string{}
+			for field, blob := range sealed {
+				plain, err := s.Secrets.Open(blob, domain.SecretContext(conn.MerchantID, conn.ID, field)...)
+				if err != nil {
+					return link{}, domain.Wrap(fmt.Errorf("payments: secret %q of connection %s cannot be opened: %w", field, conn.ID, err),
+						domain.Unavailable, "The connection “%s” cannot be used: its credentials do not open. Tell whoever runs this copy of Counterfoil.", conn.Name)
+				}
+				opened[slot][field] = string(plain)
 			}
-			opened[field] = string(plain)
 		}
-		p, err := reg.New(providers.Config{BaseURL: conn.BaseURL, Settings: conn.Settings, Secrets: opened, HTTP: s.Transport, Now: s.Now})
+		cfg := providers.Config{BaseURL: conn.BaseURL, Settings: conn.Settings, Secrets: opened["current"], HTTP: s.Transport, Now: s.Now,
+			CallbackURL: s.PublicURL + domain.CallbackPath(conn.Provider, conn.ID)}
+		for _, slot := range []string{"next", "previous"} {
+			if opened[slot] != nil {
+				cfg.Also = append(cfg.Also, opened[slot])
+			}
+		}
+		if cfg.Secrets == nil {
+			cfg.Secrets = map[string]string{}
+		}
+		cfg.Timeout, cfg.PerMinute = providers.Limits(reg, conn.Settings)
+		p, err := reg.New(cfg)
 		if err != nil {
 			return link{}, domain.Wrap(err, domain.Unavailable, "The connection “%s” is not set up completely.", conn.Name)
 		}
@@ -167,7 +186,7 @@ func (s *Service) link(ctx context.Context, tx *store.Tx, conn domain.Connection
 	return l, nil
 }
 
-func fingerprint(c domain.Connection, sealed map[string][]byte) [sha256.Size]byte {
+func fingerprint(c domain.Connection, slots map[string]map[string][]byte) [sha256.Size]byte {
 	h := sha256.New()
 	part := func(b []byte) { fmt.Fprintf(h, "%d:", len(b)); h.Write(b) }
 	part([]byte(c.BaseURL))
@@ -175,9 +194,12 @@ func fingerprint(c domain.Connection, sealed map[string][]byte) [sha256.Size]byt
 		part([]byte(k))
 		part([]byte(c.Settings[k]))
 	}
-	for _, k := range slices.Sorted(maps.Keys(sealed)) {
-		part([]byte(k))
-		part(sealed[k])
+	for _, slot := range slices.Sorted(maps.Keys(slots)) {
+		part([]byte(slot))
+		for _, k := range slices.Sorted(maps.Keys(slots[slot])) {
+			part([]byte(k))
+			part(slots[slot][k])
+		}
 	}
 	return [sha256.Size]byte(h.Sum(nil))
 }

@@ -46,9 +46,9 @@ func (d Detail) Asking() bool {
 	return false
 }
 
-// Sale is the payment's first transaction.
+// Sale is the transaction that began the payment.
 func (d Detail) Sale() domain.Transaction {
-	sale, _ := saleOf(d.Transactions)
+	sale, _ := domain.Root(d.Transactions)
 	return sale
 }
 
@@ -98,7 +98,7 @@ func (s *Service) Get(ctx context.Context, actor domain.Actor, id domain.Payment
 	for _, t := range d.Transactions {
 		d.Open = d.Open || t.Status.Open()
 	}
-	_, saleOpen := saleOf(d.Transactions)
+	_, saleOpen := chargedBy(d.Transactions)
 	d.Payment.ConnectionName, d.Payment.Provider = d.Connection.Name, s.ProviderLabel(d.Connection.Provider)
 	d.RefundWhy = domain.Allowed(actor, d.Payment, saleOpen, domain.ActRefund, d.Caps)
 	d.CheckWhy = domain.Allowed(actor, d.Payment, d.Open, domain.ActCheck, d.Caps)
@@ -242,12 +242,39 @@ func (s *Service) FormOptions(ctx context.Context, actor domain.Actor, merchant 
 		if err != nil {
 			return err
 		}
+		secrets, err := tx.AllSecretRows(ctx)
+		if err != nil {
+			return err
+		}
+		slots := map[domain.ConnectionID]map[string]map[string][]byte{}
+		for _, r := range secrets {
+			if slots[r.ConnectionID] == nil {
+				slots[r.ConnectionID] = map[string]map[string][]byte{}
+			}
+			if slots[r.ConnectionID][string(r.Slot)] == nil {
+				slots[r.ConnectionID][string(r.Slot)] = map[string][]byte{}
+			}
+			slots[r.ConnectionID][string(r.Slot)][r.Field] = r.Sealed
+		}
+		links := map[domain.ConnectionID]link{}
+		unusable := map[domain.ConnectionID]error{}
 		for _, c := range all {
-			if c.Active && c.Mode == merchant.Mode {
-				o.Connections = append(o.Connections, c)
-				if c.ID == asked {
-					o.Chosen = c
-				}
+			if !c.Active || c.Mode != merchant.Mode {
+				continue
+			}
+			l, err := s.bind(c, slots[c.ID])
+			switch {
+			case domain.CodeOf(err) == domain.Unavailable:
+				unusable[c.ID] = err // listed, so that somebody wonders
+			case err != nil:
+				return err
+			case !l.caps.Has(domain.CanSellByToken) && !l.caps.Has(domain.CanSellByPage):
+				continue // a list of terminals takes no telephone sale
+			}
+			links[c.ID] = l
+			o.Connections = append(o.Connections, c)
+			if c.ID == asked {
+				o.Chosen = c
 			}
 		}
 		switch {
@@ -258,18 +285,14 @@ func (s *Service) FormOptions(ctx context.Context, actor domain.Actor, merchant 
 		case o.Chosen.ID.IsZero():
 			o.How = map[domain.ConnectionID]string{}
 			for _, c := range o.Connections {
-				l, err := s.link(ctx, tx, c)
-				if err != nil && domain.CodeOf(err) != domain.Unavailable {
-					return err
-				}
-				o.How[c.ID] = ways(l)
+				o.How[c.ID] = ways(links[c.ID])
 			}
 			return nil
 		}
-		l, err := s.link(ctx, tx, o.Chosen)
-		if err != nil {
+		if err := unusable[o.Chosen.ID]; err != nil {
 			return err
 		}
+		l := links[o.Chosen.ID]
 		o.Label = l.reg.Label
 		o.Caps = l.caps
 		o.Currencies = providers.Currencies(l.reg, l.conn, merchant.Currencies)
@@ -306,13 +329,23 @@ type Overview struct {
 	Waiting   []domain.Payment // unknown or needing a person, newest first
 	Uncertain int              // how many those are in all, at most UncertainCap+1
 	Latest    []domain.Payment
+	// Calls are providers' own calls that need a person, for whoever may see
+	// connections.
+	Calls []CallsWaiting
+}
+
+// CallsWaiting is how many of a connection's callbacks need a person.
+type CallsWaiting struct {
+	ConnectionID domain.ConnectionID
+	Name         string
+	Count        int
 }
 
 // UncertainCap bounds the counter: beyond it the page says "more than".
 const UncertainCap = 100
 
 // Overview reads today's figures in the merchant's own day. It needs
-// overview:read and sends three statements, at most five.
+// overview:read and sends four statements, at most six.
 func (s *Service) Overview(ctx context.Context, actor domain.Actor, merchant domain.Merchant) (Overview, error) {
 	if err := actor.Require(domain.OverviewRead); err != nil {
 		return Overview{}, err
@@ -340,11 +373,22 @@ func (s *Service) Overview(ctx context.Context, actor domain.Actor, merchant dom
 			return err
 		}
 		o.Latest = latest.Payments
-		if len(o.Waiting) == 0 {
+		var calls map[domain.ConnectionID]int
+		if actor.Role.May(domain.ConnectionsRead) {
+			if calls, err = tx.CountQuarantined(ctx); err != nil {
+				return err
+			}
+		}
+		if len(o.Waiting)+len(calls) == 0 {
 			return nil
 		}
 		conns, err := tx.Connections(ctx)
 		s.nameConnections(o.Waiting, conns)
+		for _, c := range conns {
+			if n := calls[c.ID]; n > 0 {
+				o.Calls = append(o.Calls, CallsWaiting{c.ID, c.Name, n})
+			}
+		}
 		return err
 	})
 	return o, err

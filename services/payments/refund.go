@@ -129,7 +129,7 @@ func (s *Service) openRefund(ctx context.Context, actor domain.Actor, in RefundI
 		if err != nil {
 			return err
 		}
-		sale, open := saleOf(txs)
+		sale, open := chargedBy(txs)
 		if d := domain.Allowed(actor, p, open, domain.ActRefund, l.caps); d != domain.Possible {
 			return &domain.Error{Code: domain.Conflict, Message: "Nothing was refunded.", Fields: map[string]string{"amount": d.Words()}}
 		}
@@ -153,13 +153,17 @@ func (s *Service) openRefund(ctx context.Context, actor domain.Actor, in RefundI
 	return x, done, err
 }
 
-// saleOf finds the sale among a payment's transactions and says whether its
-// outcome is open.
-func saleOf(txs []domain.Transaction) (sale domain.Transaction, open bool) {
-	for _, t := range txs {
-		if t.Type == domain.Sale {
-			return t, t.Status.Open()
+// chargedBy finds the transaction that took a payment's money and that a refund
+// follows up: its sale, or the capture of what was held. open says that the
+// outcome of what began the payment is still to come.
+func chargedBy(txs []domain.Transaction) (charge domain.Transaction, open bool) {
+	root, _ := domain.Root(txs)
+	if root.Type == domain.Preauth {
+		for _, t := range txs {
+			if t.Type == domain.Capture && t.Status == domain.TxApproved {
+				return t, root.Status.Open()
+			}
 		}
 	}
-	return domain.Transaction{}, false
+	return root, root.Status.Open()
 }

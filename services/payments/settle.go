@@ -153,14 +153,20 @@ func reasonOf(e *providers.Error) domain.Reason {
 	return domain.ReasonInvalidRequest
 }
 
-// settle is the one function in which the sale, the refund, the poller and the
-// resolver end. It applies the answer if the row's status allows it, keeps the
+// settle is the one function in which the sale, the refund, the poller, the
+// resolver and the provider's own calls end. It applies the answer if the row's status allows it, keeps the
 // provider's words, and audits a change. It returns the status as it then is.
 func (s *Service) settle(ctx context.Context, tx *store.Tx, actor domain.Actor, x domain.Transaction, a answer, op string) (domain.TransactionStatus, error) {
+	status, _, err := s.settleChanged(ctx, tx, actor, x, a, op)
+	return status, err
+}
+
+// settleChanged is settle that also says whether anything changed.
+func (s *Service) settleChanged(ctx context.Context, tx *store.Tx, actor domain.Actor, x domain.Transaction, a answer, op string) (domain.TransactionStatus, bool, error) {
 	changed, err := tx.Settle(ctx, x.PaymentID, x.ID, a.set)
 	if changed && a.set.Reopen {
 		if err := tx.Enqueue(ctx, resolveJob(x), a.set.NextAskAt); err != nil {
-			return "", err
+			return "", false, err
 		}
 	}
 	if domain.CodeOf(err) == domain.Conflict {
@@ -173,19 +179,19 @@ func (s *Service) settle(ctx context.Context, tx *store.Tx, actor domain.Actor, 
 		changed, err = tx.Settle(ctx, x.PaymentID, x.ID, a.set)
 	}
 	if err != nil {
-		return "", err
+		return "", false, err
 	}
 	if changed || len(a.raw) > 0 {
 		if err := tx.AddMessage(ctx, store.Message{TransactionID: x.ID, At: a.set.At, Op: op, Outcome: a.outcome, Body: string(a.raw)}); err != nil {
-			return "", err
+			return "", false, err
 		}
 	}
 	if changed {
 		tx.Audit(s.entry(actor, x, "settled", string(a.to), map[string]any{"reason": string(a.set.Reason), "provider_code": a.set.ProviderCode, "provider_ref": a.set.ProviderRef, "by": op}))
-		return a.to, nil
+		return a.to, true, nil
 	}
 	now, err := tx.Transaction(ctx, x.ID)
-	return now.Status, err
+	return now.Status, false, err
 }
 
 // question is what a status question is called beside the operations.
@@ -220,7 +226,7 @@ func (s *Service) resolve(ctx context.Context, actor domain.Actor, id domain.Tra
 			if err != nil {
 				return err
 			}
-			sale, _ = saleOf(txs)
+			sale, _ = domain.Root(txs)
 		}
 		conn, err := tx.Connection(ctx, x.ConnectionID)
 		if err != nil {

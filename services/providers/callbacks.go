@@ -44,14 +44,19 @@ type CallbackReceiver interface {
 // HintReceiver reads calls that cannot be verified: each is only a reason to ask
 // the provider (seed 001).
 type HintReceiver interface {
-	// ReadHint says which attempt to ask about, and what to answer the caller.
+	// ReadHint says which attempt to ask about, and what to answer the caller. It
+	// believes nothing: a body that can be no hint is an error.
 	ReadHint(body []byte) (Hint, error)
+	// FollowHint asks the provider, as itself, what there is to the hint. The
+	// events are the provider's own answer and as good as a verified callback;
+	// none when the provider does not know the reference. It reads only.
+	FollowHint(ctx context.Context, h Hint) ([]Event, error)
 }
 
 // Hint names an attempt that the provider may have news of. Reply is the JSON
 // that confirms it.
 type Hint struct {
-	ProviderRef string
+	ProviderRef string // at most 200 printable characters; it is kept in a job
 	Reply       []byte
 }
 

@@ -135,11 +135,10 @@ func TestTheEmulatorsShareNothingWithTheProduct(t *testing.T) {
 		t.Fatal(err)
 	}
 	const ours, sandboxPath = "github.com/counterfoil/counterfoil/", "github.com/counterfoil/counterfoil/services/sandbox"
-	allowed := map[string][]string{
-		sandboxPath:                {sandboxPath + "/kit", sandboxPath + "/handpoint", sandboxPath + "/cardflo"},
-		sandboxPath + "/kit":       nil,
-		sandboxPath + "/handpoint": {sandboxPath + "/kit"},
-		sandboxPath + "/cardflo":   {sandboxPath + "/kit"},
+	allowed := map[string][]string{sandboxPath: {sandboxPath + "/kit"}, sandboxPath + "/kit": nil}
+	for _, emulator := range []string{"handpoint", "cardflo", "cashflows", "cloudflow", "cloudpayments"} {
+		allowed[sandboxPath] = append(allowed[sandboxPath], sandboxPath+"/"+emulator)
+		allowed[sandboxPath+"/"+emulator] = []string{sandboxPath + "/kit"}
 	}
 	for _, line := range strings.Split(strings.TrimSpace(string(out)), "\n") {
 		fields := strings.Fields(line)

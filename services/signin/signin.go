@@ -39,7 +39,9 @@ var hashParams = &argon2id.Params{Memory: 19 * 1024, Iterations: 2, Parallelism:
 // e-mail that nobody has, so that nothing can be learnt from them.
 const (
 	WrongPassword = "That e-mail and password do not go together. After 10 wrong tries in a row an account is locked for 30 minutes."
-	WrongCode     = "That code is not right, or was used before. After 10 wrong tries in a row an account is locked for 30 minutes."
+	// WrongOwnPassword answers somebody who is signed in and was asked again.
+	WrongOwnPassword = "That is not your password. After 10 wrong tries in a row an account is locked for 30 minutes."
+	WrongCode        = "That code is not right, or was used before. After 10 wrong tries in a row an account is locked for 30 minutes."
 )
 
 // Options is what a Service needs. Store and Sealer are required.
@@ -159,6 +161,59 @@ func (s *Service) Password(ctx context.Context, email, password string, from Fro
 		return Who{}, domain.Errorf(domain.Unauthorized, WrongPassword)
 	}
 	return Who{UserID: u.ID, MerchantID: u.MerchantID, Email: u.Email}, nil
+}
+
+// ConfirmPassword asks somebody who is signed in for the password once more,
+// before something that a stolen session must not do. It obeys the rules of
+// signing in: the same limit, one hash at most four at a time, the same count of
+// failures and the same lock, and one audit row. Invalid, with a sentence for the
+// field "password", when it is not right or the account is locked; TooMany when
+// this address tries too often.
+func (s *Service) ConfirmPassword(ctx context.Context, actor domain.Actor, password string) error {
+	if password == "" {
+		return domain.InvalidFields(map[string]string{"password": "Enter your password."})
+	}
+	if err := s.limit(From{IP: actor.IP}); err != nil {
+		return err
+	}
+	u, err := s.store.UserByID(ctx, actor.UserID)
+	if err != nil {
+		return err
+	}
+	usable := u.DisabledAt == nil && u.Enrolled()
+	hash := s.dummy
+	if usable {
+		hash = u.PasswordHash
+	}
+	match, err := s.compare(ctx, password, hash)
+	if err != nil {
+		return err
+	}
+	now, right := s.now(), false
+	entry := store.AuditEntry{At: now, Actor: actor, Action: "signin.confirmed", ObjectType: "user", ObjectID: u.ID.String(), Result: "denied"}
+	err = s.store.InTenant(ctx, actor.MerchantID, func(tx *store.Tx) error {
+		if !match || !usable {
+			return s.countFailure(ctx, tx, u.ID, entry)
+		}
+		may, err := tx.MaySignIn(ctx, u.ID, now)
+		if err != nil {
+			return err
+		}
+		if right = may; right {
+			entry.Result = "ok"
+		} else {
+			entry.Result = "locked"
+		}
+		tx.Audit(entry)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if !right {
+		return domain.InvalidFields(map[string]string{"password": WrongOwnPassword})
+	}
+	return nil
 }
 
 // countFailure counts, writes the entry, and a second one when this failure

@@ -14,15 +14,19 @@ import (
 	"github.com/counterfoil/counterfoil/services/money"
 )
 
-const connectionColumns = `id, provider, name, mode, base_url, settings, currencies, active, created_at`
+const connectionColumns = `id, provider, name, mode, base_url, settings, currencies, active, created_at, removed_at`
 
-func (t *Tx) scanConnection(row interface{ Scan(...any) error }) (domain.Connection, error) {
+// scanConnection reads connectionColumns, and whatever columns of the caller's
+// follow them into more.
+func (t *Tx) scanConnection(row interface{ Scan(...any) error }, more ...any) (domain.Connection, error) {
 	c := domain.Connection{MerchantID: t.m}
 	var settings []byte
 	var currencies pq.StringArray
-	if err := row.Scan(&c.ID, &c.Provider, &c.Name, &c.Mode, &c.BaseURL, &settings, &currencies, &c.Active, &c.CreatedAt); err != nil {
+	var removed sql.NullTime
+	if err := row.Scan(append([]any{&c.ID, &c.Provider, &c.Name, &c.Mode, &c.BaseURL, &settings, &currencies, &c.Active, &c.CreatedAt, &removed}, more...)...); err != nil {
 		return c, err
 	}
+	c.RemovedAt = removed.Time
 	if err := json.Unmarshal(settings, &c.Settings); err != nil {
 		return c, fmt.Errorf("settings of connection %s: %w", c.ID, err)
 	}
@@ -52,6 +56,7 @@ func currencyCodes(cs []money.Currency) pq.StringArray {
 }
 
 // InsertConnection adds a connection; its secrets follow with PutSecret.
+// Duplicate when its id is taken, by whichever merchant.
 func (t *Tx) InsertConnection(ctx context.Context, c domain.Connection) error {
 	settings := c.Settings
 	if settings == nil {
@@ -64,14 +69,21 @@ func (t *Tx) InsertConnection(ctx context.Context, c domain.Connection) error {
 	_, err = t.q.ExecContext(ctx, `insert into connections (merchant_id, id, provider, name, mode, base_url, settings, currencies, active, created_at)
 		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
 		t.m, c.ID, c.Provider, c.Name, c.Mode, c.BaseURL, string(raw), currencyCodes(c.Currencies), c.Active, c.CreatedAt)
-	if err != nil {
-		return dbError("insert connection", err)
+	if err == nil {
+		_, err = t.q.ExecContext(ctx, `insert into directory (kind, key_hash, merchant_id) values ($1, sha256($2::text::bytea), $3)`, connectionKind, c.ID.String(), t.m)
 	}
-	_, err = t.q.ExecContext(ctx, `insert into directory (kind, key_hash, merchant_id) values ('connection', sha256($1::text::bytea), $2)`, c.ID.String(), t.m)
+	if isUnique(err, "connections_pkey") || isUnique(err, "directory_pkey") {
+		return domain.Errorf(domain.Duplicate, "There is already a connection with this id.")
+	}
 	return dbError("insert connection", err)
 }
 
-// Connections lists the merchant's connections, oldest first. There are few.
+// connectionKind is the directory's kind for callbacks, whose address names a
+// connection only.
+const connectionKind = "connection"
+
+// Connections lists the merchant's connections, oldest first, the removed ones
+// too: their payments still show their names. There are few.
 func (t *Tx) Connections(ctx context.Context) ([]domain.Connection, error) {
 	rows, err := t.q.QueryContext(ctx, `select `+connectionColumns+` from connections where merchant_id = $1 order by created_at, id`, t.m)
 	return collect("list connections", rows, err, func() (domain.Connection, error) { return t.scanConnection(rows) })
@@ -86,18 +98,15 @@ func (t *Tx) Connection(ctx context.Context, id domain.ConnectionID) (domain.Con
 	return c, dbError("get connection", err)
 }
 
-// PutSecret stores a sealed credential, replacing an earlier one. last4 is what
-// pages may show of it.
+// PutSecret stores a sealed credential in the slot in use, replacing an earlier
+// one. last4 is what pages may show of it.
 func (t *Tx) PutSecret(ctx context.Context, id domain.ConnectionID, field string, sealed []byte, last4 string, at time.Time) error {
-	_, err := t.q.ExecContext(ctx, `insert into connection_secrets (merchant_id, connection_id, field, sealed, last4, set_at) values ($1, $2, $3, $4, $5, $6)
-		on conflict (merchant_id, connection_id, slot, field) do update set sealed = excluded.sealed, last4 = excluded.last4, set_at = excluded.set_at`,
-		t.m, id, field, sealed, last4, at)
-	return dbError("put secret", err)
+	return t.PutSecretIn(ctx, SlotCurrent, id, field, sealed, last4, at)
 }
 
-// Secrets reads a connection's sealed credentials by field.
+// Secrets reads a connection's sealed credentials in use by field.
 func (t *Tx) Secrets(ctx context.Context, id domain.ConnectionID) (map[string][]byte, error) {
-	rows, err := t.q.QueryContext(ctx, `select field, sealed from connection_secrets where merchant_id = $1 and connection_id = $2 and slot = 'current'`, t.m, id)
+	rows, err := t.q.QueryContext(ctx, `select field, sealed from connection_secrets where merchant_id = $1 and connection_id = $2 and slot = $3`, t.m, id, SlotCurrent)
 	if err != nil {
 		return nil, dbError("secrets", err)
 	}

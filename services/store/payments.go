@@ -6,7 +6,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -47,8 +46,8 @@ func (t *Tx) ClaimKey(ctx context.Context, key string, requestHash []byte, c Key
 	return first, false, nil
 }
 
-const paymentColumns = `p.id, p.connection_id, p.reference, p.status, p.method, p.currency, p.amount_minor, p.captured_minor, p.refunded_minor, p.held_minor,
-	p.order_reference, p.email, p.card_brand, p.card_last4, p.card_expiry, p.auth_code, p.reason, p.created_by, p.created_by_name, p.created_at`
+const paymentColumns = `p.id, p.connection_id, p.reference, p.status, p.method, p.currency, p.amount_minor, p.captured_minor, p.refunded_minor, p.held_minor, p.charged_back_minor,
+	p.order_reference, p.email, p.card_brand, p.card_last4, p.card_expiry, p.auth_code, p.reason, coalesce(p.created_by, '00000000-0000-0000-0000-000000000000'), p.created_by_name, p.created_at`
 
 // currencyCache spares the parse of a three-letter code per row.
 type currencyCache map[string]money.Currency
@@ -67,8 +66,8 @@ func (c currencyCache) get(code string) (money.Currency, error) {
 func scanPayment(row interface{ Scan(...any) error }, m domain.MerchantID, seen currencyCache) (domain.Payment, error) {
 	p := domain.Payment{MerchantID: m}
 	var code string
-	var amount, captured, refunded, held int64
-	err := row.Scan(&p.ID, &p.ConnectionID, &p.Reference, &p.Status, &p.Method, &code, &amount, &captured, &refunded, &held,
+	var amount, captured, refunded, held, chargedBack int64
+	err := row.Scan(&p.ID, &p.ConnectionID, &p.Reference, &p.Status, &p.Method, &code, &amount, &captured, &refunded, &held, &chargedBack,
 		&p.OrderReference, &p.Email, &p.Card.Brand, &p.Card.Last4, &p.Card.Expiry, &p.AuthCode, &p.Reason, &p.CreatedBy, &p.CreatedByName, &p.CreatedAt)
 	if err != nil {
 		return p, err
@@ -78,7 +77,7 @@ func scanPayment(row interface{ Scan(...any) error }, m domain.MerchantID, seen 
 		return p, err
 	}
 	p.Amount, p.Captured = money.FromMinor(amount, cur), money.FromMinor(captured, cur)
-	p.Refunded, p.Held = money.FromMinor(refunded, cur), money.FromMinor(held, cur)
+	p.Refunded, p.Held, p.ChargedBack = money.FromMinor(refunded, cur), money.FromMinor(held, cur), money.FromMinor(chargedBack, cur)
 	return p, nil
 }
 
@@ -90,7 +89,7 @@ func (t *Tx) InsertPayment(ctx context.Context, p domain.Payment) error {
 		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $21)`,
 		t.m, p.ID, p.ConnectionID, p.Reference, p.Status, p.Method, p.Amount.Currency().Code(), p.Amount.Minor(),
 		p.Captured.Minor(), p.Refunded.Minor(), p.Held.Minor(), p.OrderReference, p.Email, p.Card.Brand, p.Card.Last4, p.Card.Expiry,
-		p.AuthCode, p.Reason, p.CreatedBy, p.CreatedByName, p.CreatedAt)
+		p.AuthCode, p.Reason, nullUser(p.CreatedBy), p.CreatedByName, p.CreatedAt)
 	if isUnique(err, "payments_reference") {
 		return domain.Errorf(domain.Conflict, "That reference is taken.")
 	}
@@ -128,7 +127,8 @@ func (t *Tx) PaymentIDByReference(ctx context.Context, reference string) (domain
 }
 
 const transactionColumns = `t.id, t.payment_id, t.connection_id, t.reference, t.type, t.status, t.currency, t.amount_minor, t.reason, t.attempt_ref,
-	t.original_ref, coalesce(t.provider_ref, ''), t.provider_code, t.provider_text, t.auth_code, t.redirect_url, t.note, t.created_by, t.created_by_name,
+	t.original_ref, coalesce(t.provider_ref, ''), t.provider_code, t.provider_text, t.auth_code, t.redirect_url, t.note, t.schedule_ref, t.device_ref,
+	coalesce(t.created_by, '00000000-0000-0000-0000-000000000000'), t.created_by_name,
 	t.created_at, t.last_send_at, t.asked, t.absent, t.last_asked_at, t.next_ask_at, t.settled_at`
 
 func scanTransaction(row interface{ Scan(...any) error }, m domain.MerchantID, seen currencyCache) (domain.Transaction, error) {
@@ -137,7 +137,7 @@ func scanTransaction(row interface{ Scan(...any) error }, m domain.MerchantID, s
 	var amount int64
 	var asked, next, settled sql.NullTime
 	err := row.Scan(&x.ID, &x.PaymentID, &x.ConnectionID, &x.Reference, &x.Type, &x.Status, &code, &amount, &x.Reason, &x.AttemptRef,
-		&x.OriginalRef, &x.ProviderRef, &x.ProviderCode, &x.ProviderText, &x.AuthCode, &x.RedirectURL, &x.Note, &x.CreatedBy, &x.CreatedName,
+		&x.OriginalRef, &x.ProviderRef, &x.ProviderCode, &x.ProviderText, &x.AuthCode, &x.RedirectURL, &x.Note, &x.ScheduleRef, &x.DeviceRef, &x.CreatedBy, &x.CreatedName,
 		&x.CreatedAt, &x.LastSendAt, &x.Asked, &x.Absent, &asked, &next, &settled)
 	if err != nil {
 		return x, err
@@ -155,14 +155,17 @@ func scanTransaction(row interface{ Scan(...any) error }, m domain.MerchantID, s
 // building.
 func (t *Tx) InsertTransaction(ctx context.Context, x domain.Transaction) error {
 	_, err := t.q.ExecContext(ctx, `insert into transactions (merchant_id, id, payment_id, connection_id, reference, type, status, currency, amount_minor,
-		reason, attempt_ref, original_ref, provider_ref, provider_code, provider_text, auth_code, note, created_by, created_by_name, created_at, last_send_at, next_ask_at, settled_at)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)`,
+		reason, attempt_ref, original_ref, provider_ref, provider_code, provider_text, auth_code, note, created_by, created_by_name, created_at, last_send_at, next_ask_at, settled_at, schedule_ref, device_ref)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)`,
 		t.m, x.ID, x.PaymentID, x.ConnectionID, x.Reference, x.Type, x.Status, x.Amount.Currency().Code(), x.Amount.Minor(),
-		x.Reason, x.AttemptRef, x.OriginalRef, nullString(x.ProviderRef), x.ProviderCode, x.ProviderText, x.AuthCode, x.Note, x.CreatedBy, x.CreatedName,
-		x.CreatedAt, x.LastSendAt, nullTime(x.NextAskAt), nullTime(x.SettledAt))
+		x.Reason, x.AttemptRef, x.OriginalRef, nullString(x.ProviderRef), x.ProviderCode, x.ProviderText, x.AuthCode, x.Note, nullUser(x.CreatedBy), x.CreatedName,
+		x.CreatedAt, x.LastSendAt, nullTime(x.NextAskAt), nullTime(x.SettledAt), x.ScheduleRef, x.DeviceRef)
 	return dbError("insert transaction", err)
 }
 
+func nullUser(id domain.UserID) uuid.NullUUID {
+	return uuid.NullUUID{UUID: id.UUID, Valid: !id.IsZero()}
+}
 func nullString(s string) sql.NullString { return sql.NullString{String: s, Valid: s != ""} }
 func nullTime(at time.Time) sql.NullTime { return sql.NullTime{Time: at, Valid: !at.IsZero()} }
 
@@ -256,12 +259,10 @@ func (t *Tx) keepBooks(ctx context.Context, payment domain.PaymentID, settled do
 	if err != nil {
 		return err
 	}
-	// By its type and not by its place: a clock may go back.
-	i := slices.IndexFunc(txs, func(x domain.Transaction) bool { return x.Type == domain.Sale })
-	if i < 0 {
-		return fmt.Errorf("store: payment %s has no sale", payment)
+	sale, ok := domain.Root(txs)
+	if !ok {
+		return fmt.Errorf("store: payment %s has no transaction that began it", payment)
 	}
-	sale := txs[i]
 	books, err := domain.BooksOf(sale.Amount.Currency(), txs)
 	if err != nil {
 		return fmt.Errorf("store: books of payment %s: %w", payment, err)
@@ -269,12 +270,12 @@ func (t *Tx) keepBooks(ctx context.Context, payment domain.PaymentID, settled do
 	if settled != sale.ID {
 		s.Card = domain.Card{}
 	}
-	_, err = t.q.ExecContext(ctx, `update payments set status = $3, captured_minor = $4, refunded_minor = $5, held_minor = $6, reason = $7, auth_code = $8,
+	_, err = t.q.ExecContext(ctx, `update payments set status = $3, captured_minor = $4, refunded_minor = $5, held_minor = $6, charged_back_minor = $13, reason = $7, auth_code = $8,
 			card_brand = case when $9 = '' then card_brand else $9 end, card_last4 = case when $10 = '' then card_last4 else $10 end,
 			card_expiry = case when $11 = '' then card_expiry else $11 end, updated_at = $12
 		where merchant_id = $1 and id = $2`,
 		t.m, payment, books.Status, books.Captured.Minor(), books.Refunded.Minor(), books.Held.Minor(), sale.Reason, sale.AuthCode,
-		s.Card.Brand, s.Card.Last4, s.Card.Expiry, s.At)
+		s.Card.Brand, s.Card.Last4, s.Card.Expiry, s.At, books.ChargedBack.Minor())
 	if err != nil {
 		return dbError("books", err)
 	}

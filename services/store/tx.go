@@ -14,7 +14,6 @@ import (
 	"github.com/riverqueue/river/rivertype"
 
 	"github.com/counterfoil/counterfoil/services/domain"
-	"github.com/counterfoil/counterfoil/services/jobs/args"
 )
 
 // querier is what both kinds of unit of work offer.
@@ -137,11 +136,11 @@ func (s *Store) readOn(ctx context.Context, db *sqlx.DB, m domain.MerchantID, f 
 
 // Enqueue inserts the job in this unit of work: it exists if and only if the
 // commit does. It starts at the given time.
-func (t *Tx) Enqueue(ctx context.Context, job args.ResolveTransaction, at time.Time) error {
+func (t *Tx) Enqueue(ctx context.Context, job river.JobArgs, at time.Time) error {
 	_, err := t.store.jobs.InsertTx(ctx, t.sqltx, job, &river.InsertOpts{
 		ScheduledAt: at,
 		MaxAttempts: 1000,
-		// One live job per transaction. A completed or discarded one does not
+		// One live job per set of arguments. A completed or discarded one does not
 		// stand in the way of the sweep.
 		UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: []rivertype.JobState{
 			rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateRetryable, rivertype.JobStateRunning, rivertype.JobStateScheduled}},

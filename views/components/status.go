@@ -30,6 +30,12 @@ func PaymentStatus(s domain.PaymentStatus) Status {
 		st.Tone, st.Icon, st.Loud = "bad", "circle-x", true
 	case domain.PaymentNotCharged:
 		st.Icon = "circle-x"
+	case domain.PaymentAuthorised:
+		st.Tone, st.Icon = "info", "hourglass"
+	case domain.PaymentVoided:
+		st.Icon = "ban"
+	case domain.PaymentDisputed:
+		st.Tone, st.Icon, st.Loud = "warn", "scale", true
 	}
 	return st
 }
@@ -58,5 +64,5 @@ func TransactionStatus(s domain.TransactionStatus) Status {
 // Struck says that an amount was not taken, so that a table strikes it and no
 // total counts it.
 func Struck(s domain.PaymentStatus) bool {
-	return s == domain.PaymentDeclined || s == domain.PaymentNotCharged
+	return s == domain.PaymentDeclined || s == domain.PaymentNotCharged || s == domain.PaymentVoided
 }

@@ -17,11 +17,12 @@ type Nav string
 
 // The navigation items of this release.
 const (
-	NavNone     Nav = ""
-	NavOverview Nav = "overview"
-	NavPayments Nav = "payments"
-	NavTake     Nav = "take"
-	NavAccount  Nav = "account"
+	NavNone        Nav = ""
+	NavOverview    Nav = "overview"
+	NavPayments    Nav = "payments"
+	NavTake        Nav = "take"
+	NavConnections Nav = "connections"
+	NavAccount     Nav = "account"
 )
 
 // Can is what the signed-in person may do, so that no page offers a door that
@@ -33,6 +34,9 @@ type Can struct {
 	Refund       bool
 	CheckOutcome bool
 	Export       bool
+
+	SeeConnections    bool
+	ManageConnections bool
 }
 
 // CanOf computes Can from a role.
@@ -44,6 +48,9 @@ func CanOf(r domain.Role) Can {
 		Refund:       r.May(domain.PaymentsRefund),
 		CheckOutcome: r.May(domain.PaymentsCheck),
 		Export:       r.May(domain.PaymentsExport),
+
+		SeeConnections:    r.May(domain.ConnectionsRead),
+		ManageConnections: r.May(domain.ConnectionsManage),
 	}
 }
 

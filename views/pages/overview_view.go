@@ -16,20 +16,32 @@ type OverviewView struct {
 	// stand under "Needs you". More is how many are not in the list.
 	Waiting []domain.Payment
 	More    int
-	Latest  []domain.Payment // newest first, five or so
+	// Calls are providers' own calls that could not be applied.
+	Calls  []CallsWaiting
+	Latest []domain.Payment // newest first, five or so
 	// FirstDay says that the merchant has no payment at all.
 	FirstDay bool
 }
 
-// OverviewDay is one currency's figures of today. Net is Taken minus Refunded.
+// CallsWaiting is how many of a connection's callbacks need a person.
+type CallsWaiting struct {
+	ConnectionID domain.ConnectionID
+	Connection   string
+	Count        int
+}
+
+// OverviewDay is one currency's figures of today. Net is Taken minus Refunded
+// plus Otherwise: voids, adjustments and chargebacks, signed.
 type OverviewDay struct {
-	Currency money.Currency
-	Sales    int
-	Taken    money.Amount
-	Refunds  int
-	Refunded money.Amount
-	Net      money.Amount
-	Declined int
+	Currency  money.Currency
+	Sales     int
+	Taken     money.Amount
+	Refunds   int
+	Refunded  money.Amount
+	Others    int
+	Otherwise money.Amount
+	Net       money.Amount
+	Declined  int
 	// Open sales and refunds are counted in no figure above; the page names them.
 	OpenSales   int
 	OpenSale    money.Amount

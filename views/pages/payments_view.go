@@ -69,7 +69,7 @@ func StatusOptions(chosen []domain.PaymentStatus) []components.Option {
 // marked.
 func MethodOptions(chosen []domain.Method) []components.Option {
 	var opts []components.Option
-	for _, m := range []domain.Method{domain.MethodFrame, domain.MethodPage, domain.MethodCard} {
+	for _, m := range domain.Methods {
 		o := components.Option{Value: string(m), Label: m.Label()}
 		for _, c := range chosen {
 			o.Chosen = o.Chosen || c == m

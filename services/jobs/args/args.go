@@ -16,6 +16,26 @@ type ResolveTransaction struct {
 // Kind is the job's name in River's tables.
 func (ResolveTransaction) Kind() string { return "resolve_transaction" }
 
+// HandleCallback applies a stored callback of a provider's. It is inserted in the
+// same database transaction as the callback.
+type HandleCallback struct {
+	MerchantID domain.MerchantID `json:"merchant_id" river:"unique"`
+	CallbackID domain.CallbackID `json:"callback_id" river:"unique"`
+}
+
+// Kind is the job's name in River's tables.
+func (HandleCallback) Kind() string { return "handle_callback" }
+
+// FollowHint asks a provider about a reference that an unverified caller named.
+type FollowHint struct {
+	MerchantID   domain.MerchantID   `json:"merchant_id" river:"unique"`
+	ConnectionID domain.ConnectionID `json:"connection_id" river:"unique"`
+	ProviderRef  string              `json:"provider_ref" river:"unique"`
+}
+
+// Kind is the job's name in River's tables.
+func (FollowHint) Kind() string { return "follow_hint" }
+
 // SweepOpen looks for transactions whose next question is long overdue and puts
 // their resolve job back. There should never be one.
 type SweepOpen struct{}

@@ -564,7 +564,7 @@ func TestConfigurationsThatCannotWorkAreRefusedWithoutRepeatingThem(t *testing.T
 		}
 	}
 	a, err := New(good())
-	if err != nil || a.CardPageOrigin() != "https://gateway.cardflo.io" || a.endpoint("x") != "https://gateway.cardflo.io/api/v3/x" {
+	if err != nil || a.CardPageOrigin() != "https://gateway.cardflo.io" || providers.Endpoint(a.base, "x") != "https://gateway.cardflo.io/api/v3/x" {
 		t.Fatalf("%+v, %v", a, err)
 	}
 	for name, spoil := range map[string]func(*providers.Config){

@@ -89,30 +89,31 @@ func (a *Adapter) decode(op string, resp *httpclient.Response, secret string) (a
 	return ans, nil
 }
 
-// readTransaction classes the answer to a debit or a refund, by its body: the
+// readTransaction classes the answer to a transaction, by its body: the
 // published examples disagree about HTTP statuses (README, Errors). Only
 // FINISHED is a yes, only a listed code is a no.
-func (a *Adapter) readTransaction(op string, resp *httpclient.Response, secret string) (providers.Result, error) {
+func (a *Adapter) readTransaction(op string, resp *httpclient.Response, secret string) (providers.Result, answer, error) {
 	if resp.Status == http.StatusTooManyRequests {
 		f := a.http.StatusFault(op, resp)
 		f.Raw = a.http.Scrub(resp.Body, secret)
-		return providers.Result{}, f
+		return providers.Result{}, answer{}, f
 	}
 	ans, err := a.decode(op, resp, secret)
 	if err != nil {
-		return providers.Result{}, err
+		return providers.Result{}, ans, err
 	}
 	if !*ans.Success {
-		return a.readRefusal(op, resp, ans, secret)
+		res, err := a.readRefusal(op, resp, ans, secret)
+		return res, ans, err
 	}
 	if resp.Status/100 != 2 {
-		return providers.Result{}, a.garbage(op, resp, secret, "the answer says success under an HTTP error")
+		return providers.Result{}, ans, a.garbage(op, resp, secret, "the answer says success under an HTTP error")
 	}
 	res := a.result(ans, resp, secret)
 	switch ans.ReturnType {
 	case "FINISHED":
 		if res.ProviderRef == "" {
-			return providers.Result{}, a.garbage(op, resp, secret, "the answer says finished without a uuid")
+			return providers.Result{}, ans, a.garbage(op, resp, secret, "the answer says finished without a uuid")
 		}
 		res.Outcome = providers.Approved
 	case "REDIRECT":
@@ -120,7 +121,7 @@ func (a *Adapter) readTransaction(op string, resp *httpclient.Response, secret s
 	case "HTML":
 		res.Text = "the provider wants its own HTML shown, which is never done"
 	}
-	return res, nil
+	return res, ans, nil
 }
 
 // maxURL is the longest page address that is opened.
@@ -130,7 +131,7 @@ const maxURL = 2048
 // a frame of ours.
 func (a *Adapter) redirect(res *providers.Result, to string) {
 	u, err := url.Parse(to)
-	if err != nil || u.User != nil || u.Host == "" || originOf(u) != a.pageOrigin || len(to) > maxURL {
+	if err != nil || u.User != nil || u.Host == "" || providers.OriginOf(u) != a.pageOrigin || len(to) > maxURL {
 		res.Text = "the provider's page is not an address on " + a.pageOrigin + ", so it is not opened"
 		return
 	}
@@ -233,6 +234,9 @@ func (a *Adapter) readStatus(resp *httpclient.Response, q providers.Lookup) (pro
 	switch ans.TransactionStatus {
 	case "SUCCESS":
 		res.Outcome = providers.Approved
+		if typ, _ := typeOf(ans.TransactionType); typ == domain.Register {
+			res.Token = storedCard(res.ProviderRef)
+		}
 	case "ERROR":
 		res.Outcome, res.Reason = providers.Declined, reasonOf(res.Code)
 	case "CANCELLED":
@@ -256,17 +260,21 @@ func (a *Adapter) readStatus(resp *httpclient.Response, q providers.Lookup) (pro
 
 // about refuses an answer that is about something else than was asked.
 func (a *Adapter) about(resp *httpclient.Response, ans answer, q providers.Lookup) error {
-	wanted := map[domain.TransactionType]string{domain.Sale: "debit", domain.Refund: "refund"}[q.Type]
+	wanted := q.Type
+	if wanted == domain.Decrement {
+		// A part of a hold is released by a void with an amount.
+		wanted = domain.Void
+	}
+	typ, known := typeOf(ans.TransactionType)
 	switch {
 	case ans.MerchantTransactionID != "" && q.AttemptRef != "" && string(ans.MerchantTransactionID) != q.AttemptRef:
 		return a.garbage("status", resp, "", "the answer is about another transaction")
-	// The document's own samples write "debit" and "DEBIT".
-	case ans.TransactionType != "" && wanted != "" && !strings.EqualFold(string(ans.TransactionType), wanted):
+	case ans.TransactionType != "" && wanted != "" && (!known || typ != wanted):
 		return a.garbage("status", resp, "", "the answer is about a transaction of another type")
 	case ans.UUID != "" && q.ProviderRef != "" && string(ans.UUID) != q.ProviderRef:
 		return a.garbage("status", resp, "", "the answer has another uuid than the one asked by")
 	case q.OriginalRef != "" && string(ans.UUID) == q.OriginalRef:
-		return a.garbage("status", resp, "", "the answer is about the sale")
+		return a.garbage("status", resp, "", "the answer is about the transaction that this one follows")
 	}
 	return nil
 }
@@ -281,6 +289,20 @@ func (a *Adapter) result(ans answer, resp *httpclient.Response, secret string) p
 	}
 	if len(ans.Errors) > 0 {
 		res.Code, res.Text = ans.Errors[0].code(), ans.Errors[0].text()
+	}
+	return a.finish(res, ans.ReturnData, ans.RiskCheck, secret)
+}
+
+// finish adds what the answer says beside its verdict, and makes the
+// provider's words fit to be kept.
+func (a *Adapter) finish(res providers.Result, with returnData, check risk, secret string) providers.Result {
+	// The other words, APPROVED and DECLINED, speak through the verdict.
+	res.Review = check.Result == "REVIEW"
+	if res.Text == "" {
+		res.Text = with.payer()
+	}
+	if advice := either(with.ParsedAdvice, with.Advice); advice != "" {
+		res.Text = strings.TrimSpace(res.Text + " Advice of the card scheme: " + string(advice))
 	}
 	res.Code, res.Text = a.http.Words(res.Code, secret), a.http.Words(res.Text, secret)
 	return res
@@ -299,7 +321,7 @@ func (d returnData) card() domain.Card {
 		return c
 	}
 	c.Last4 = string(d.LastFour)
-	for _, name := range []text{d.Type, d.BinBrand} {
+	for _, name := range []providers.Text{d.Type, d.BinBrand} {
 		if b, ok := brands[strings.NewReplacer(" ", "", "_", "", "-", "").Replace(strings.ToLower(string(name)))]; ok {
 			c.Brand = b
 			break

@@ -22,9 +22,12 @@ func signed() map[string]string {
 	}
 }
 
+// unsigned is a connector that looks at no signature; its shared secret proves
+// callbacks.
 func unsigned() map[string]string {
 	return map[string]string{
 		cardflo.SecretAPIKey: emulator.SandboxKey, cardflo.SecretUsername: emulator.SandboxUser, cardflo.SecretPassword: emulator.SandboxPassword,
+		cardflo.SecretSharedSecret: emulator.SandboxSecret,
 	}
 }
 
@@ -58,9 +61,10 @@ func subject() providertest.Subject {
 			{Token: emulator.TokenExpired, Code: "2009", Reason: domain.ReasonExpiredCard},
 			{Token: emulator.TokenStolen, Code: "2016", Reason: domain.ReasonLostOrStolen},
 		},
-		Currency:   money.MustCurrency("EUR"),
-		Other:      money.MustCurrency("GBP"),
-		StatusWord: regexp.MustCompile(`"transactionStatus":"([A-Z_]+)"`),
+		Currency:       money.MustCurrency("EUR"),
+		Other:          money.MustCurrency("GBP"),
+		CallbackSecret: cardflo.SecretSharedSecret,
+		StatusWord:     regexp.MustCompile(`"transactionStatus":"([A-Z_]+)"`),
 	}
 }
 

@@ -25,6 +25,7 @@ import (
 	"unicode"
 
 	"github.com/sony/gobreaker/v2"
+	"golang.org/x/time/rate"
 
 	"github.com/counterfoil/counterfoil/services/domain"
 	"github.com/counterfoil/counterfoil/services/providers"
@@ -65,6 +66,7 @@ type Client struct {
 	opts    ClientOptions
 	rt      http.RoundTripper
 	breaker *gobreaker.TwoStepCircuitBreaker[struct{}]
+	pace    *rate.Limiter // nil: no bound
 	shared  *Shared
 }
 
@@ -86,9 +88,10 @@ func New(o ClientOptions) *Client {
 	}
 	if s, ok := c.rt.(*Shared); ok {
 		c.shared = s
-		c.breaker = s.breakerOf(o.Provider, o.Connection)
+		c.breaker, c.pace = s.guardsOf(o.Provider, o.Connection, o.PerMinute)
 	} else {
 		c.breaker = newBreaker(o.Provider, defaultBreakAfter, defaultBreakFor)
+		c.pace = newPace(o.PerMinute)
 	}
 	return c
 }
@@ -154,6 +157,16 @@ func (c *Client) Do(ctx context.Context, call Call) (*Response, error) {
 }
 
 func (c *Client) guarded(ctx context.Context, call Call) (*Response, *providers.Error) {
+	if c.pace != nil {
+		now := c.opts.Now()
+		if r := c.pace.ReserveN(now, 1); r.DelayFrom(now) > 0 {
+			wait := r.DelayFrom(now)
+			r.CancelAt(now)
+			f := c.fault(call, providers.KindRateLimited, true, errPace)
+			f.Reason, f.RetryAfter = domain.ReasonRateLimited, wait.Round(time.Second)+time.Second
+			return nil, f
+		}
+	}
 	report, err := c.breaker.Allow()
 	if err != nil {
 		return nil, c.fault(call, providers.KindUnreachable, true, errBreakerOpen)
@@ -217,6 +230,7 @@ type onceReader struct{ io.Reader }
 
 var (
 	errBreakerOpen = errors.New("the provider has not been answering; nothing was sent")
+	errPace        = errors.New("this connection's calls in a minute are used up; nothing was sent")
 	errServer      = errors.New("the provider answered 5xx")
 	errExcluded    = errors.New("not the provider's doing")
 )

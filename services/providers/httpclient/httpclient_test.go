@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -565,5 +566,61 @@ func TestTheTranscriptAndTheErrorsHoldNoSecret(t *testing.T) {
 	}
 	if !strings.Contains(seen[0].Path, "/v1/"+Redacted+"/sale") {
 		t.Errorf("path = %s", seen[0].Path)
+	}
+}
+
+func TestAConnectionsCallsInAMinuteAreBoundedAndNothingMoreIsSent(t *testing.T) {
+	var served atomic.Int64
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { served.Add(1) }))
+	defer srv.Close()
+	now := time.Date(2026, 11, 26, 9, 0, 0, 0, time.UTC)
+	tr := Transport(Options{AllowHosts: []string{srv.Listener.Addr().String()}})
+	defer tr.CloseIdle()
+	connect := func(perMinute int) *Client {
+		return New(ClientOptions{Provider: "x", Connection: []string{"one"}, HTTP: tr, PerMinute: perMinute, Now: func() time.Time { return now }})
+	}
+	call := func(c *Client) error {
+		_, err := c.Do(t.Context(), Call{Op: "sale", Method: http.MethodPost, URL: srv.URL})
+		return err
+	}
+	c := connect(20) // two may come at once
+	for i := range 2 {
+		if err := call(c); err != nil {
+			t.Fatalf("call %d: %v", i, err)
+		}
+	}
+	// Another client of the connection shares the bound.
+	err := call(connect(20))
+	e, ok := providers.AsError(err)
+	if !ok || e.Kind != providers.KindRateLimited || !e.NotDone || e.Reason != domain.ReasonRateLimited || e.RetryAfter <= 0 {
+		t.Fatalf("error = %v", err)
+	}
+	if served.Load() != 2 {
+		t.Errorf("%d calls were sent", served.Load())
+	}
+	now = now.Add(3 * time.Second)
+	if err := call(c); err != nil {
+		t.Errorf("a minute's twentieth later: %v", err)
+	}
+	if err := call(connect(0)); err != nil {
+		t.Errorf("without a bound: %v", err)
+	}
+}
+
+func TestAnAddressIsJudgedBeforeItIsDialled(t *testing.T) {
+	tr := Transport(Options{AllowHosts: []string{"terminal.lan:8443", "127.0.0.1:9090"}})
+	for address, ok := range map[string]bool{
+		"https://gateway.example/api/v3": true, "https://terminal.lan:8443/api": true, "http://127.0.0.1:9090/cardflo": true,
+		"http://gateway.example": false, "https://gateway.example:8443": false, "https://127.0.0.1": false, "https://10.0.0.1": false,
+		"https://[::1]": false, "https://[::ffff:127.0.0.1]": false, "https://169.254.169.254/latest": false, "https://100.64.0.1": false, "https://[fd00::1]": false,
+		"https://user@gateway.example": false, "https://0.0.0.0": false, "https://2130706433": false, "https://0177.1": false, "https://localhost": false, "https://terminal": false, "ftp://gateway.example": false, "gateway.example": false, "": false,
+	} {
+		u, err := url.Parse(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := tr.CheckAddress(u); (err == nil) != ok {
+			t.Errorf("%q: %v", address, err)
+		}
 	}
 }

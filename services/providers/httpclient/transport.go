@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"github.com/sony/gobreaker/v2"
+	"golang.org/x/time/rate"
 )
 
 // Options is what the shared transport is made from.
@@ -50,12 +52,14 @@ type Shared struct {
 	allowed  map[string]bool
 	mu       sync.Mutex
 	breakers map[[sha256.Size]byte]*gobreaker.TwoStepCircuitBreaker[struct{}]
+	paces    map[[sha256.Size]byte]*rate.Limiter
 }
 
 // Transport makes the shared transport. It uses no proxy from the environment:
 // behind one, the address rule could not be kept.
 func Transport(o Options) *Shared {
-	s := &Shared{opts: o, allowed: map[string]bool{}, breakers: map[[sha256.Size]byte]*gobreaker.TwoStepCircuitBreaker[struct{}]{}}
+	s := &Shared{opts: o, allowed: map[string]bool{}, breakers: map[[sha256.Size]byte]*gobreaker.TwoStepCircuitBreaker[struct{}]{},
+		paces: map[[sha256.Size]byte]*rate.Limiter{}}
 	for _, h := range o.AllowHosts {
 		s.allowed[strings.ToLower(strings.TrimSpace(h))] = true
 	}
@@ -129,6 +133,30 @@ func (s *Shared) check(req *http.Request) error {
 		return nil
 	case u.Scheme != "https" || port != "443":
 		return &RefusedError{"the provider's address must be https on port 443"}
+	}
+	return nil
+}
+
+// CheckAddress says why an address may not be called, as far as that can be told
+// without asking a name server: what it lets through is judged again when it is
+// dialled. It exists for forms, so that a person hears of it before the first
+// call does. The error is a *RefusedError.
+func (s *Shared) CheckAddress(u *url.URL) error {
+	if err := s.check(&http.Request{URL: u}); err != nil {
+		return err
+	}
+	// What is neither https nor on port 443 got here by the operator's list.
+	if u.Scheme != "https" || u.Port() != "" && u.Port() != "443" || s.allowed[strings.ToLower(net.JoinHostPort(u.Hostname(), "443"))] {
+		return nil
+	}
+	host := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
+	last := host[strings.LastIndexByte(host, '.')+1:]
+	// A last part that begins with a digit is an address in one of its old
+	// spellings (0177.1, 2130706433), never a name of the public internet.
+	if a, err := netip.ParseAddr(host); err == nil && Public(a) {
+		return nil
+	} else if err == nil || !strings.Contains(host, ".") || last == "" || last == "localhost" || last[0] >= '0' && last[0] <= '9' {
+		return &RefusedError{"the provider's address is not a public one"}
 	}
 	return nil
 }
@@ -207,7 +235,17 @@ func newBreaker(name string, after int, open time.Duration) *gobreaker.TwoStepCi
 	})
 }
 
-func (s *Shared) breakerOf(provider string, connection []string) *gobreaker.TwoStepCircuitBreaker[struct{}] {
+// newPace bounds the calls in a minute; a tenth of them may come at once.
+func newPace(perMinute int) *rate.Limiter {
+	if perMinute <= 0 {
+		return nil
+	}
+	return rate.NewLimiter(rate.Every(time.Minute/time.Duration(perMinute)), max(1, perMinute/10))
+}
+
+// guardsOf gives the breaker and the pace of a connection, which outlive the
+// adapters that are made for it.
+func (s *Shared) guardsOf(provider string, connection []string, perMinute int) (*gobreaker.TwoStepCircuitBreaker[struct{}], *rate.Limiter) {
 	h := sha256.New()
 	for _, part := range append([]string{provider}, connection...) {
 		n := sha256.Sum256([]byte(part))
@@ -221,5 +259,13 @@ func (s *Shared) breakerOf(provider string, connection []string) *gobreaker.TwoS
 		b = newBreaker(provider, s.opts.BreakAfter, s.opts.BreakFor)
 		s.breakers[key] = b
 	}
-	return b
+	p := s.paces[key]
+	switch fresh := newPace(perMinute); {
+	case fresh == nil:
+		delete(s.paces, key)
+		p = nil
+	case p == nil || p.Limit() != fresh.Limit():
+		p, s.paces[key] = fresh, fresh
+	}
+	return b, p
 }

@@ -36,7 +36,7 @@ func (s *Server) Adopt(account string, charges []kit.Charge) error {
 		if in.Kind == "refund" {
 			t.typ = typeRefund
 			if sale := known[in.OriginalID]; sale != nil {
-				sale.refundedMinor += in.AmountMinor
+				t.original, sale.refundedMinor = sale, sale.refundedMinor+in.AmountMinor
 				t.purchaseID = sale.purchaseID
 			}
 		}

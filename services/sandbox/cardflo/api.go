@@ -13,6 +13,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -25,8 +26,22 @@ const (
 	codeUnexpected      = 1008
 	codeMaintenance     = 1010
 	codeDuplicateID     = 3004
+	codeNotAllowed      = 3002
 	codeNoScheduler     = 7003
 	codeUnknownStatusID = 8001
+
+	codeScheduleInvalid        = 7001
+	codeScheduleAction         = 7005
+	codeScheduleNoRegistration = 7010
+	codeScheduleRegistration   = 7020
+	codeScheduleNotRegister    = 7030
+	codeScheduleNotRegistered  = 7035
+	codeScheduleTooSoon        = 7036
+	codeScheduleDeregistered   = 7037
+	codeScheduleID             = 7040
+	codeScheduleStart          = 7050
+	codeScheduleContinue       = 7060
+	codeScheduleStatus         = 7070
 )
 
 // systemError is the envelope of an error that made no transaction (seed 003,
@@ -83,7 +98,11 @@ type apiHandler func(w http.ResponseWriter, r *http.Request, c Connector, body [
 // 401 without a code, since no published code means them.
 func (s *Server) api(next apiHandler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		c, known := s.connectors[r.PathValue("apiKey")]
+		key := r.PathValue("apiKey")
+		c, known := s.connectors[key]
+		if key == "" {
+			c, known = s.byLink(r.PathValue("id"))
+		}
 		user, password, ok := r.BasicAuth()
 		if !known || !ok || !equal(user, c.User) || !equal(password, c.Password) {
 			writeJSON(w, http.StatusUnauthorized, systemError{Message: "Unauthorized"})
@@ -98,6 +117,12 @@ func (s *Server) api(next apiHandler) http.HandlerFunc {
 			writeJSON(w, http.StatusUnauthorized, systemError{Message: "Signature invalid", Code: codeSignature})
 			return
 		}
+		if wait := s.tooMany(c); wait > 0 {
+			w.Header().Set("X-RateLimit-Limit", strconv.Itoa(s.cfg.PerMinute))
+			w.Header().Set("Retry-After", strconv.Itoa(int((wait+time.Second-1)/time.Second)))
+			writeJSON(w, http.StatusTooManyRequests, systemError{Message: http.StatusText(http.StatusTooManyRequests)})
+			return
+		}
 		if r.Method == http.MethodPost {
 			media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 			if err != nil || media != "application/json" {
@@ -107,6 +132,35 @@ func (s *Server) api(next apiHandler) http.HandlerFunc {
 		}
 		next(w, r, c, body)
 	}
+}
+
+// tooMany says how long a connector must wait before its next request, and
+// counts this one if it need not. ASSUMPTION: it counts every request of the
+// last minute.
+func (s *Server) tooMany(c Connector) time.Duration {
+	if s.cfg.PerMinute <= 0 {
+		return 0
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.kit.Clock.Now()
+	var recent []time.Time
+	for _, at := range s.requests[c.APIKey] {
+		if now.Sub(at) < time.Minute {
+			recent = append(recent, at)
+		}
+	}
+	s.requests[c.APIKey] = recent
+	if len(recent) >= s.cfg.PerMinute {
+		return time.Minute - now.Sub(recent[0])
+	}
+	s.requests[c.APIKey] = append(recent, now)
+	return 0
+}
+
+// notFound answers an unknown path. ASSUMPTION: no body is documented for it.
+func notFound(w http.ResponseWriter) {
+	writeJSON(w, http.StatusNotFound, systemError{Message: "Not found"})
 }
 
 func equal(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }

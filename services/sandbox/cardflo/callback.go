@@ -3,6 +3,7 @@ package cardflo
 import (
 	"crypto/sha512"
 	"encoding/hex"
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -28,44 +29,136 @@ var callbackRetries = func() []time.Duration {
 
 // callbackBody is the status notification (seed 003, section Callback Data).
 type callbackBody struct {
-	Result           string         `json:"result"`
-	Message          string         `json:"message,omitempty"`
-	Code             string         `json:"code,omitempty"`
-	AdapterMessage   string         `json:"adapterMessage,omitempty"`
-	AdapterCode      string         `json:"adapterCode,omitempty"`
-	UUID             string         `json:"uuid"`
-	MerchantID       string         `json:"merchantTransactionId"`
-	PurchaseID       string         `json:"purchaseId"`
-	TransactionType  string         `json:"transactionType"`
-	PaymentMethod    string         `json:"paymentMethod"`
-	Amount           string         `json:"amount"`
-	Currency         string         `json:"currency"`
-	ExtraData        map[string]any `json:"extraData,omitempty"`
-	MerchantMetaData string         `json:"merchantMetaData,omitempty"`
-	ReturnData       *cardData      `json:"returnData,omitempty"`
+	Result             string              `json:"result"`
+	Message            string              `json:"message,omitempty"`
+	Code               string              `json:"code,omitempty"`
+	AdapterMessage     string              `json:"adapterMessage,omitempty"`
+	AdapterCode        string              `json:"adapterCode,omitempty"`
+	UUID               string              `json:"uuid"`
+	MerchantID         string              `json:"merchantTransactionId"`
+	PurchaseID         string              `json:"purchaseId"`
+	TransactionType    string              `json:"transactionType"`
+	PaymentMethod      string              `json:"paymentMethod"`
+	Amount             any                 `json:"amount,omitempty"`
+	Currency           string              `json:"currency,omitempty"`
+	ScheduleData       *scheduleData       `json:"scheduleData,omitempty"`
+	NotificationSource string              `json:"notificationSource,omitempty"`
+	OriginalAmount     string              `json:"originalAmount,omitempty"`
+	OriginalCurrency   string              `json:"originalCurrency,omitempty"`
+	ChargebackData     *chargebackData     `json:"chargebackData,omitempty"`
+	ReversalData       *chargebackReversal `json:"chargebackReversalData,omitempty"`
+	Customer           map[string]any      `json:"customer,omitempty"`
+	ExtraData          map[string]any      `json:"extraData,omitempty"`
+	MerchantMetaData   string              `json:"merchantMetaData,omitempty"`
+	ReturnData         any                 `json:"returnData,omitempty"`
+}
+
+// chargebackData is seed 003's section Status Data. Its sample writes amounts as
+// JSON numbers in notifications.
+type chargebackData struct {
+	OriginalUUID       string `json:"originalUuid"`
+	OriginalMerchantID string `json:"originalMerchantTransactionId"`
+	Amount             any    `json:"amount"`
+	Currency           string `json:"currency"`
+	Reason             string `json:"reason"`
+	At                 string `json:"chargebackDateTime"`
+}
+
+type chargebackReversal struct {
+	OriginalUUID       string `json:"originalUuid"`
+	OriginalMerchantID string `json:"originalMerchantTransactionId"`
+	ChargebackUUID     string `json:"chargebackUuid"`
+	Amount             string `json:"amount"`
+	Currency           string `json:"currency"`
+	Reason             string `json:"reason"`
+	At                 string `json:"reversalDateTime"`
+}
+
+// chargeback tells of a chargeback, with its amount as a number or as a text;
+// nil for other transactions.
+func (t *transaction) chargeback(asNumber bool) *chargebackData {
+	if t.typ != typeChargeback {
+		return nil
+	}
+	d := &chargebackData{OriginalUUID: t.original.uuid, OriginalMerchantID: t.original.merchantID, Amount: t.amount(),
+		Currency: t.currency, Reason: t.words, At: t.at.Format(time.RFC3339)}
+	if asNumber {
+		d.Amount = json.RawMessage(t.amount())
+	}
+	return d
+}
+
+func (t *transaction) chargebackReversal() *chargebackReversal {
+	if t.typ != typeChargebackReversal {
+		return nil
+	}
+	sale := t.original.original
+	return &chargebackReversal{OriginalUUID: sale.uuid, OriginalMerchantID: sale.merchantID, ChargebackUUID: t.original.uuid,
+		Amount: t.amount(), Currency: t.currency, Reason: t.words, At: t.at.Format(time.RFC3339)}
+}
+
+// customer as notifications show it: every value a text, emailVerified too.
+func (t *transaction) customer() map[string]any {
+	given := t.request.object("customer")
+	if given == nil {
+		return nil
+	}
+	out := map[string]any{}
+	for name, v := range given {
+		switch v := v.(type) {
+		case bool:
+			out[name] = strconv.FormatBool(v)
+		case string:
+			out[name] = v
+		}
+	}
+	return out
+}
+
+// notification is the body about a transaction as it is now.
+func (t *transaction) notification() callbackBody {
+	out := callbackBody{
+		Result: "OK", UUID: t.uuid, MerchantID: t.merchantID, PurchaseID: t.purchaseID, TransactionType: t.typ,
+		PaymentMethod: t.method(), Currency: t.currency, ScheduleData: t.schedule.data(), ChargebackData: t.chargeback(true),
+		ReversalData: t.chargebackReversal(), Customer: t.customer(), ExtraData: t.request.object("extraData"),
+		MerchantMetaData: t.request.text("merchantMetaData"), ReturnData: t.returnData(true, true),
+	}
+	if t.currency != "" {
+		out.Amount = t.amount()
+	}
+	if t.typ == typeChargeback {
+		out.Amount = json.RawMessage(t.amount())
+	}
+	switch t.status {
+	case statusSuccess:
+	case statusPending, statusRedirect:
+		out.Result = "PENDING"
+	default:
+		out.Result = "ERROR"
+		out.Message, out.Code = t.reason.message, strconv.Itoa(t.code)
+		out.AdapterMessage, out.AdapterCode = t.reason.adapterMessage, t.reason.adapterCode
+	}
+	return out
 }
 
 // notify owes the merchant a notification of a transaction that has ended. It
-// does nothing while callbacks are off or no callbackUrl was given. ASSUMPTION:
-// loopback addresses are allowed, which the real gateway refuses.
+// does nothing while callbacks are off or no callbackUrl was given.
 func (s *Server) notify(t *transaction) {
-	target := t.request.text("callbackUrl")
-	if target == "" || t.status == statusPending || t.status == statusRedirect {
+	if t.status == statusPending || t.status == statusRedirect {
+		return
+	}
+	s.send(t, t.callbackURL, t.notification())
+}
+
+// send owes the merchant one notification. ASSUMPTION: loopback addresses are
+// allowed, which the real gateway refuses.
+func (s *Server) send(t *transaction, target string, out callbackBody) {
+	if target == "" {
 		return
 	}
 	u, err := url.Parse(target)
 	if err != nil {
 		return
-	}
-	out := callbackBody{
-		Result: "OK", UUID: t.uuid, MerchantID: t.merchantID, PurchaseID: t.purchaseID, TransactionType: t.typ,
-		PaymentMethod: paymentMethod, Amount: t.amount(), Currency: t.currency, ExtraData: t.request.object("extraData"),
-		MerchantMetaData: t.request.text("merchantMetaData"), ReturnData: t.cardData(true, true),
-	}
-	if t.status != statusSuccess {
-		out.Result = "ERROR"
-		out.Message, out.Code = t.reason.message, strconv.Itoa(t.code)
-		out.AdapterMessage, out.AdapterCode = t.reason.adapterMessage, t.reason.adapterCode
 	}
 	body, secret, uri := encode(out), t.connector.SharedSecret, u.RequestURI()
 	s.kit.Callbacks.Send(kit.Callback{

@@ -1,6 +1,7 @@
-// Package cardflo emulates the Cardflo gateway (IXOPAY Transaction API v3), as
-// far as telephone sales need it: debit, refund, status, the hosted card page
-// and a frame that turns a card into a token.
+// Package cardflo emulates the Cardflo gateway (IXOPAY Transaction API v3):
+// every transaction, status, schedule and options request of the document,
+// notifications, pay-by-link, the hosted card page, the page of the cardholder
+// check, and a frame that turns a card into a token.
 //
 // It exists so that an adapter can be tested, and the product shown, against a
 // server that keeps state and refuses what the real one refuses. It is written
@@ -40,6 +41,13 @@ const (
 	SignedUser     = "cf-sandbox-signed-user"
 	SignedPassword = "cf-sandbox-signed-password"
 	SignedSecret   = "cf-sandbox-signed-shared-secret"
+
+	// The basic connector's acquirer offers no schedules, links, payouts,
+	// incremental authorizations and parts of amounts.
+	BasicKey      = "cf-sandbox-basic-key"
+	BasicUser     = "cf-sandbox-basic-user"
+	BasicPassword = "cf-sandbox-basic-password"
+	BasicSecret   = "cf-sandbox-basic-shared-secret"
 )
 
 // Config is the emulator's fixed data. The zero value means DefaultConfig.
@@ -57,6 +65,8 @@ type Config struct {
 	// StrictDate, if positive, refuses a signed request whose Date is further
 	// away than this.
 	StrictDate time.Duration
+	// PerMinute, if positive, answers 429 to what a connector asks above it.
+	PerMinute int
 	// PageTTL is how long a card page waits for a card; 0 means 30 minutes.
 	PageTTL time.Duration
 }
@@ -73,16 +83,22 @@ type Connector struct {
 	Currencies map[string]int
 	// RedirectType is iframe or fullpage.
 	RedirectType string
+	// Basic says that its acquirer offers no schedules (7003), pay-by-link,
+	// payouts, incremental authorizations, and captures, voids and refunds of a
+	// part (ASSUMPTION: 3002).
+	Basic bool
 }
 
-// DefaultConfig is what the sandbox publishes: two connectors, the second of
-// which demands signatures.
+// DefaultConfig is what the sandbox publishes: three connectors. The second
+// demands signatures, the third offers little.
 func DefaultConfig() Config {
 	return Config{Connectors: []Connector{
 		{APIKey: SandboxKey, User: SandboxUser, Password: SandboxPassword, SharedSecret: SandboxSecret,
 			Currencies: DefaultCurrencies(), RedirectType: "iframe"},
 		{APIKey: SignedKey, User: SignedUser, Password: SignedPassword, SharedSecret: SignedSecret, RequireSignature: true,
 			Currencies: DefaultCurrencies(), RedirectType: "fullpage"},
+		{APIKey: BasicKey, User: BasicUser, Password: BasicPassword, SharedSecret: BasicSecret,
+			Currencies: DefaultCurrencies(), RedirectType: "iframe", Basic: true},
 	}}
 }
 
@@ -105,7 +121,9 @@ type Server struct {
 
 	mu           sync.Mutex
 	transactions []*transaction
+	schedules    []*schedule
 	tokens       map[string]*storedToken
+	requests     map[string][]time.Time // of the last minute, by connector
 }
 
 var _ kit.Emulator = (*Server)(nil)
@@ -121,7 +139,7 @@ func New(cfg Config, k *kit.Kit) *Server {
 	if k == nil {
 		k = kit.New(nil)
 	}
-	s := &Server{cfg: cfg, kit: k, connectors: map[string]Connector{}, tokens: map[string]*storedToken{}}
+	s := &Server{cfg: cfg, kit: k, connectors: map[string]Connector{}, tokens: map[string]*storedToken{}, requests: map[string][]time.Time{}}
 	for _, c := range cfg.Connectors {
 		if c.Currencies == nil {
 			c.Currencies = DefaultCurrencies()
@@ -146,7 +164,8 @@ func (s *Server) Reset() {
 	s.kit.Reset()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.transactions = nil
+	s.transactions, s.schedules = nil, nil
+	s.requests = map[string][]time.Time{}
 	s.tokens = map[string]*storedToken{}
 }
 
@@ -154,9 +173,9 @@ func (s *Server) Reset() {
 func (s *Server) State() kit.State {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.catchUp()
 	charges := make([]kit.Charge, 0, len(s.transactions))
 	for _, t := range s.transactions {
-		s.settle(t)
 		charges = append(charges, kit.Charge{
 			Reference: t.merchantID, ID: t.uuid, OriginalID: t.referenceUUID, Kind: t.kind(),
 			AmountMinor: t.minor, Currency: t.currency, Status: t.status, Approved: t.status == statusSuccess,
@@ -168,14 +187,15 @@ func (s *Server) State() kit.State {
 
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST "+BasePath+"/transaction/{apiKey}/debit", s.api(s.debit))
-	mux.HandleFunc("POST "+BasePath+"/transaction/{apiKey}/refund", s.api(s.refund))
+	mux.HandleFunc("POST "+BasePath+"/transaction/{apiKey}/{operation}", s.api(s.transact))
+	mux.HandleFunc("POST "+BasePath+"/schedule/{apiKey}/start", s.api(s.startSchedule))
+	mux.HandleFunc("POST "+BasePath+"/schedule/{apiKey}/{scheduleId}/{action}", s.api(s.changeSchedule))
+	mux.HandleFunc("GET "+BasePath+"/schedule/{apiKey}/{scheduleId}/get", s.api(s.getSchedule))
+	mux.HandleFunc("POST "+BasePath+"/options/{apiKey}/{optionsName}", s.api(s.options))
+	mux.HandleFunc("POST "+BasePath+"/payByLink/{id}/cancel", s.api(s.cancelLink))
 	mux.HandleFunc("GET "+BasePath+"/status/{apiKey}/getByUuid/{id}", s.api(s.statusByUUID))
 	mux.HandleFunc("GET "+BasePath+"/status/{apiKey}/getByMerchantTransactionId/{id}", s.api(s.statusByMerchantID))
-	mux.HandleFunc(BasePath+"/", func(w http.ResponseWriter, _ *http.Request) {
-		// ASSUMPTION: no body is documented for an unknown path.
-		writeJSON(w, http.StatusNotFound, systemError{Message: "Not found"})
-	})
+	mux.HandleFunc(BasePath+"/", func(w http.ResponseWriter, _ *http.Request) { notFound(w) })
 	mux.HandleFunc("GET "+payPath+"{page}", s.payPage)
 	mux.HandleFunc("POST "+payPath+"{page}", s.pay)
 	mux.HandleFunc("GET "+framePath+"{apiKey}", s.framePage)

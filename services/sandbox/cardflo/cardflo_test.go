@@ -344,7 +344,7 @@ func TestAnIllFormedDebitIs1002AndMakesNothing(t *testing.T) {
 	c := debit(good("amount", `"5.00"`))
 	c.contentType = "text/plain"
 	refused(t, "content type", f.do(t, c), 400, 1002.0, "Content-Type")
-	refused(t, "schedule", f.do(t, debit(good("schedule", `{}`))), 400, 7003.0, "schedules")
+	refused(t, "schedule", f.do(t, debit(good("schedule", `{}`))), 400, 1002.0, "schedule: 'amount' is required")
 	if n := len(f.State().Charges); n != 0 {
 		t.Errorf("%d charges", n)
 	}

@@ -17,6 +17,15 @@ const (
 	TokenExpired           = "ix::sandbox-expired"
 	TokenStolen            = "ix::sandbox-stolen"
 	TokenPending           = "ix::sandbox-pending"
+	// Token3DS is answered with the page of the cardholder check, TokenHTML with
+	// HTML to show, TokenReview with a risk check that wants a person to look.
+	Token3DS    = "ix::sandbox-3ds"
+	TokenHTML   = "ix::sandbox-html"
+	TokenReview = "ix::sandbox-review"
+	// TokenIBAN, TokenPhone and TokenWallet pay with something else than a card.
+	TokenIBAN   = "ix::sandbox-iban"
+	TokenPhone  = "ix::sandbox-phone"
+	TokenWallet = "ix::sandbox-wallet"
 )
 
 // Test card numbers of the hosted page and the token frame. The first two are
@@ -46,6 +55,19 @@ type card struct {
 	year   int
 	// outcome is how a debit with the card ends.
 	outcome kit.Outcome
+
+	threeDS, html, review bool
+	// payer is the returnData of what is no card, method its payment method.
+	payer  map[string]string
+	method string
+}
+
+// riskCheck is the risk check's verdict, nil where there was none.
+func (c card) riskCheck() *riskCheckData {
+	if !c.review {
+		return nil
+	}
+	return &riskCheckData{Result: "REVIEW", Score: 70}
 }
 
 func (c card) masked() string {
@@ -77,6 +99,16 @@ var publishedTokens = map[string]card{
 	TokenExpired:           {brand: "VISA", last4: "0069", month: 1, year: 2024, outcome: decline("2009")},
 	TokenStolen:            {brand: "VISA", last4: "9979", month: 12, year: 2030, outcome: decline("2016")},
 	TokenPending:           {brand: "VISA", last4: "3220", month: 12, year: 2030, outcome: pendingThenApprove()},
+	Token3DS:               {brand: "VISA", last4: "1111", month: 12, year: 2030, outcome: approve(), threeDS: true},
+	TokenHTML:              {brand: "VISA", last4: "1111", month: 12, year: 2030, outcome: pendingThenApprove(), html: true},
+	TokenReview:            {brand: "VISA", last4: "1111", month: 12, year: 2030, outcome: approve(), review: true},
+	// The account, telephone and wallet are those of seed 003's section
+	// ReturnData.
+	TokenIBAN: {outcome: approve(), method: "DirectDebit", payer: map[string]string{"_TYPE": "ibanData", "accountOwner": "John Doe",
+		"iban": "AT123456789012345678", "bic": "ABC", "bankName": "ABC Bank", "country": "US"}},
+	TokenPhone: {outcome: approve(), method: "Phone", payer: map[string]string{"_TYPE": "phoneData", "phoneNumber": "1234567890", "country": "US", "operator": "OperatorXy"}},
+	TokenWallet: {outcome: approve(), method: "Wallet", payer: map[string]string{"_TYPE": "walletData", "walletReferenceId": "1234567890", "walletOwner": "John Doe",
+		"walletType": "someType", "walletOwnerFirstName": "Max", "walletOwnerLastName": "Mustermann", "walletOwnerCountryCode": "DE", "walletRegistrationId": "reg157ra710N1D"}},
 }
 
 // outcomeOf decides by the card number. ASSUMPTION: a number that is well
@@ -115,6 +147,8 @@ var reasons = map[int]reason{
 	2006: {"Insufficient funds", "Test decline", "insufficient_funds"},
 	2008: {"Invalid card", "This is not a test card", "invalid_card"},
 	2009: {"Expired card", "Test decline", "expired_card"},
+	2012: {"The transaction was cancelled", "The link was cancelled", "link_cancelled"},
+	2021: {"3D-Secure authentication failed", "The cardholder refused", "3ds_failed"},
 	2016: {"STOLEN_CARD", "Transaction was rejected", "stolen_card"},
 }
 

@@ -57,7 +57,7 @@ func page(w http.ResponseWriter, status int, name, frameAncestors string, data a
 
 type payView struct {
 	Title  string
-	Amount string
+	Amount string // empty where the card is only stored
 	Action string
 	Expiry string
 	Errors fieldErrors
@@ -81,7 +81,15 @@ func (s *Server) payPage(w http.ResponseWriter, r *http.Request) {
 		s.showEnd(w, t)
 		return
 	}
-	page(w, http.StatusOK, "pay.html", "", t.view(nil, ""))
+	page(w, http.StatusOK, t.template(), "", t.view(nil, ""))
+}
+
+// template is the page that a redirect leads to.
+func (t *transaction) template() string {
+	if t.threeDS {
+		return "check.html"
+	}
+	return "pay.html"
 }
 
 // pay takes the card. The number is used to choose the outcome and dropped.
@@ -99,9 +107,21 @@ func (s *Server) pay(w http.ResponseWriter, r *http.Request) {
 	}
 	// A second post of the same page, by an impatient click, changes nothing.
 	if t.status == statusRedirect {
-		if r.PostForm.Get("action") == "cancel" {
+		action := r.PostForm.Get("action")
+		switch {
+		case action == "cancel":
 			t.fail(statusCancelled, 2002, "")
-		} else {
+			s.concludeSchedule(t)
+		case t.threeDS && action == "refuse":
+			t.fail(statusError, 2021, "")
+			s.concludeSchedule(t)
+		case t.threeDS:
+			outcome, forced := s.kit.Outcomes.Take(r.URL.Path)
+			if !forced || outcome.Result == kit.Reject {
+				outcome = t.card.outcome
+			}
+			s.conclude(t, outcome)
+		default:
 			in, errs := readCard(r.PostForm.Get("card_number"), r.PostForm.Get("expiry"), r.PostForm.Get("security_code"), s.kit.Clock.Now())
 			if len(errs) > 0 {
 				page(w, http.StatusUnprocessableEntity, "pay.html", "", t.view(errs, r.PostForm.Get("expiry")))
@@ -113,6 +133,11 @@ func (s *Server) pay(w http.ResponseWriter, r *http.Request) {
 				outcome = t.card.outcome
 			}
 			s.conclude(t, outcome)
+		}
+		if t.status == statusPending {
+			// ASSUMPTION: a page that ends in PENDING is told, since nobody
+			// waits for an answer any more.
+			s.send(t, t.callbackURL, t.notification())
 		}
 		s.notify(t)
 	}
@@ -131,7 +156,13 @@ func (s *Server) byPage(id string) *transaction {
 }
 
 func (t *transaction) view(errs fieldErrors, expiry string) payView {
-	v := payView{Title: "Card details", Amount: t.currency + " " + t.amount(), Action: payPath + t.page, Expiry: expiry, Errors: errs}
+	v := payView{Title: "Card details", Action: payPath + t.page, Expiry: expiry, Errors: errs}
+	if t.currency != "" {
+		v.Amount = t.currency + " " + t.amount()
+	}
+	if t.threeDS {
+		v.Title = "Confirm the payment"
+	}
 	if len(errs) > 0 {
 		v.Title = "Error: card details"
 	}
@@ -155,6 +186,9 @@ func (s *Server) showEnd(w http.ResponseWriter, t *transaction) {
 	switch t.status {
 	case statusSuccess:
 		v = doneView{Title: "Payment approved", Message: "You can close this page. The merchant has been told."}
+		if t.currency == "" {
+			v.Title = "Card stored"
+		}
 	case statusPending:
 		v = doneView{Title: "Payment in progress", Message: "You can close this page. The merchant will be told when it is done."}
 	case statusCancelled:

@@ -18,7 +18,9 @@ type kind int
 const (
 	text kind = iota
 	boolean
+	number
 	object
+	array
 	objectOrArray
 )
 
@@ -33,6 +35,10 @@ type property struct {
 	fields   map[string]property
 	// flat says that an object holds strings only.
 	flat bool
+	// whole says that a number has no decimals.
+	whole bool
+	items map[string]property // of each entry of an array
+	one   bool                // an object has exactly one field
 }
 
 var (
@@ -41,6 +47,12 @@ var (
 	languageShape = regexp.MustCompile(`^[a-z]{2}$`)
 	countryShape  = regexp.MustCompile(`^[A-Z]{2}$`)
 	dayShape      = regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}$`)
+	minutesShape  = regexp.MustCompile(`^[0-9]{1,6}$`)
+	dayTimeShape  = regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}(:[0-9]{2})?$`)
+	uiTypesShape  = regexp.MustCompile(`^0[1-5](,0[1-5])*$`)
+	// dateTimeShape is YYYY-MM-DDTHH:MM:SS+00:00; newer material allows only an
+	// offset that begins with a plus.
+	dateTimeShape = regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\+[0-9]{2}:[0-9]{2}$`)
 )
 
 var (
@@ -49,7 +61,7 @@ var (
 	text255  = property{max: 255}
 	anyURL   = property{isURL: true, max: 2048}
 	flatMap  = property{kind: object, flat: true}
-	opaque   = property{kind: object}
+	aNumber  = property{kind: number}
 	country  = property{shape: countryShape}
 	amount   = property{required: true, shape: amountShape}
 	currency = property{required: true, shape: currencyShape}
@@ -66,26 +78,111 @@ var customerFields = map[string]property{
 	"shippingAddress2": text50, "shippingCity": text50, "shippingPostcode": {max: 16}, "shippingState": {max: 30},
 	"shippingCountry": country, "shippingPhone": {max: 20},
 	"company": text50, "email": text255, "emailVerified": {kind: boolean}, "ipAddress": text50, "nationalId": {max: 14},
-	"extraData": flatMap, "paymentData": opaque,
+	"extraData": flatMap, "paymentData": {kind: object, one: true, fields: paymentDataFields},
 }
 
-var debitSchema = map[string]property{
-	"merchantTransactionId": required(id50), "amount": amount, "currency": currency,
-	"surchargeAmount": {shape: amountShape},
-	"additionalId1":   id50, "additionalId2": id50, "extraData": flatMap, "merchantMetaData": text255,
-	"referenceUuid": id50, "successUrl": anyURL, "cancelUrl": anyURL, "errorUrl": anyURL, "callbackUrl": anyURL,
-	"transactionToken": {min: 1, max: 255}, "description": text255, "items": {kind: objectOrArray},
-	"withRegister":         {kind: boolean},
-	"transactionIndicator": {oneOf: []string{"SINGLE", "INITIAL", "RECURRING", "CARDONFILE", "CARDONFILE-MERCHANT-INITIATED", "MOTO"}},
-	"customer":             {kind: object, fields: customerFields}, "schedule": opaque, "customerProfileData": opaque,
-	"threeDSecureData": opaque, "l2l3Data": opaque, "language": {shape: languageShape},
+// paymentDataFields: customer.paymentData is one of them (seed 003, section
+// PaymentData).
+var paymentDataFields = map[string]property{
+	"ibanData":   {kind: object, fields: map[string]property{"iban": {max: 34}, "bic": {max: 11}, "mandateId": text50, "mandateDate": {shape: dayShape}}},
+	"walletData": {kind: object, fields: map[string]property{"walletType": text50, "walletOwner": text50, "walletReferenceId": text50}},
 }
 
-var refundSchema = map[string]property{
-	"merchantTransactionId": required(id50), "amount": amount, "currency": currency, "referenceUuid": required(id50),
-	"additionalId1": id50, "additionalId2": id50, "extraData": flatMap, "merchantMetaData": text255, "callbackUrl": anyURL,
-	"transactionToken": {min: 1, max: 255}, "description": text255, "items": {kind: objectOrArray},
+var taxDetails = property{kind: array, items: map[string]property{
+	"type": {}, "amount": aNumber, "rate": aNumber, "code": {}, "applied": {}, "exemptionCode": {},
+}}
+
+var l2l3Fields = map[string]property{
+	"taxAmount": aNumber, "vatRegistrationNumber": {}, "nationalTaxIncluded": {}, "discountAmount": aNumber, "commodityCode": {},
+	"freightAmount": aNumber, "freightTaxAmount": aNumber, "dutyAmount": aNumber, "taxDetails": taxDetails,
 }
+
+var itemFields = map[string]property{
+	"identification": {}, "name": {}, "description": {}, "quantity": aNumber, "price": aNumber, "currency": {shape: currencyShape}, "extraData": flatMap,
+	"l2l3Data": {kind: object, fields: map[string]property{
+		"type": {}, "commodityCode": {}, "unit": {}, "unitPrice": aNumber, "discount": aNumber, "shippingAmount": {kind: number, whole: true},
+		"taxAmount": aNumber, "taxRate": aNumber, "taxDetails": taxDetails,
+	}},
+}
+
+var (
+	anItems    = property{kind: objectOrArray, items: itemFields}
+	anL2L3     = property{kind: object, fields: l2l3Fields}
+	aCustomer  = property{kind: object, fields: customerFields}
+	aProfile   = property{kind: object, fields: map[string]property{"profileGuid": text50, "customerIdentification": text50, "markAsPreferred": {kind: boolean}}}
+	aThreeDS   = property{kind: object, fields: threeDSecureFields}
+	anOptional = property{shape: amountShape}
+	aLanguage  = property{shape: languageShape}
+	aToken     = property{min: 1, max: 255}
+	units      = []string{"DAY", "WEEK", "MONTH", "YEAR"}
+	aSchedule  = property{kind: object, fields: map[string]property{
+		"amount": amount, "currency": currency, "periodLength": required(property{kind: number, whole: true}),
+		"periodUnit": required(property{oneOf: units}), "startDateTime": {min: 1, max: 40},
+	}}
+	aPayByLink = property{kind: object, fields: map[string]property{
+		"sendByEmail": required(property{kind: boolean}), "expirationInMinute": {kind: number, whole: true},
+	}}
+	anIndicator = property{oneOf: []string{"SINGLE", "INITIAL", "RECURRING", "CARDONFILE", "CARDONFILE-MERCHANT-INITIATED", "MOTO"}}
+)
+
+// with joins the fields that requests share with a request's own.
+func with(sets ...map[string]property) map[string]property {
+	out := map[string]property{}
+	for _, set := range sets {
+		for name, p := range set {
+			out[name] = p
+		}
+	}
+	return out
+}
+
+var (
+	everyRequest = map[string]property{
+		"merchantTransactionId": required(id50), "additionalId1": id50, "additionalId2": id50, "extraData": flatMap, "merchantMetaData": text255,
+	}
+	itsMoney   = map[string]property{"amount": amount, "currency": currency}
+	itsURLs    = map[string]property{"successUrl": anyURL, "cancelUrl": anyURL, "errorUrl": anyURL, "callbackUrl": anyURL}
+	itsCard    = map[string]property{"transactionToken": aToken, "description": text255, "customer": aCustomer, "language": aLanguage}
+	itsObjects = map[string]property{"schedule": aSchedule, "customerProfileData": aProfile, "threeDSecureData": aThreeDS, "l2l3Data": anL2L3}
+	aReference = map[string]property{"referenceUuid": required(id50)}
+)
+
+var (
+	debitSchema = with(everyRequest, itsMoney, itsURLs, itsCard, itsObjects, map[string]property{
+		"surchargeAmount": anOptional, "referenceUuid": id50, "items": anItems, "withRegister": {kind: boolean}, "transactionIndicator": anIndicator,
+		"payByLink": aPayByLink,
+	})
+	preauthorizeSchema = with(debitSchema, map[string]property{"captureInMinutes": {shape: minutesShape}})
+	// isFinalCapture is of newer material.
+	captureSchema = with(everyRequest, itsMoney, aReference, map[string]property{
+		"description": text255, "items": anItems, "l2l3Data": anL2L3, "isFinalCapture": {kind: boolean},
+	})
+	voidSchema       = with(everyRequest, aReference, map[string]property{"amount": anOptional, "currency": {shape: currencyShape}})
+	registerSchema   = with(everyRequest, itsURLs, itsCard, itsObjects)
+	deregisterSchema = with(everyRequest, aReference, map[string]property{"tokenType": {oneOf: []string{"ALL", "PAN", "NT"}}})
+	refundSchema     = with(everyRequest, itsMoney, aReference, map[string]property{
+		"callbackUrl": anyURL, "transactionToken": aToken, "description": text255, "items": anItems,
+	})
+	payoutSchema    = with(everyRequest, itsMoney, itsURLs, itsCard, map[string]property{"referenceUuid": id50, "items": anItems})
+	incrementSchema = with(everyRequest, itsMoney, itsURLs, aReference, map[string]property{
+		"transactionToken": aToken, "description": text255, "items": anItems, "l2l3Data": anL2L3, "language": aLanguage,
+	})
+)
+
+// The schemas of schedules. A missing registrationUuid has a code of its own, and
+// so has a date that cannot be read.
+var (
+	updateScheduleSchema = map[string]property{
+		"registrationUuid": {max: 50}, "amount": anOptional, "currency": {shape: currencyShape}, "periodLength": {kind: number, whole: true},
+		"periodUnit": {oneOf: units}, "startDateTime": {min: 1, max: 40}, "callbackUrl": anyURL,
+	}
+	startScheduleSchema = with(updateScheduleSchema, itsMoney, map[string]property{
+		"periodLength": required(property{kind: number, whole: true}), "periodUnit": required(property{oneOf: units}),
+		"startDateTime": required(property{max: 40}), "merchantMetaData": text255,
+	})
+	continueScheduleSchema = map[string]property{"continueDateTime": {max: 40}}
+	optionsSchema          = map[string]property{"parameters": flatMap}
+)
 
 // request is a checked body.
 type request map[string]any
@@ -152,16 +249,41 @@ func checkValue(name string, value any, p property) error {
 		if _, ok := value.(bool); !ok {
 			return fmt.Errorf("%s: must be a boolean", name)
 		}
+	case number:
+		n, ok := value.(json.Number)
+		if !ok {
+			return fmt.Errorf("%s: must be a number", name)
+		}
+		if _, err := n.Int64(); p.whole && err != nil {
+			return fmt.Errorf("%s: must be a whole number", name)
+		}
+	case array:
+		entries, ok := value.([]any)
+		if !ok {
+			return fmt.Errorf("%s: must be an array", name)
+		}
+		return checkEntries(name, entries, p.items)
 	case objectOrArray:
-		_, isObject := value.(map[string]any)
-		_, isArray := value.([]any)
-		if !isObject && !isArray {
+		// The table says object, and a list is meant: both are taken.
+		switch v := value.(type) {
+		case []any:
+			return checkEntries(name, v, p.items)
+		case map[string]any:
+			for _, key := range sortedKeys(v) {
+				if err := checkEntries(name, []any{v[key]}, p.items); err != nil {
+					return err
+				}
+			}
+		default:
 			return fmt.Errorf("%s: must be an object", name)
 		}
 	case object:
 		fields, ok := value.(map[string]any)
 		if !ok {
 			return fmt.Errorf("%s: must be an object", name)
+		}
+		if p.one && len(fields) != 1 {
+			return fmt.Errorf("%s: must have exactly one property", name)
 		}
 		if p.fields != nil {
 			return checkObject(name, fields, p.fields)
@@ -179,6 +301,19 @@ func checkValue(name string, value any, p property) error {
 			return fmt.Errorf("%s: must be a string", name)
 		}
 		return checkText(name, s, p)
+	}
+	return nil
+}
+
+func checkEntries(name string, entries []any, fields map[string]property) error {
+	for _, entry := range entries {
+		o, ok := entry.(map[string]any)
+		if !ok {
+			return fmt.Errorf("%s: must hold objects", name)
+		}
+		if err := checkObject(name, o, fields); err != nil {
+			return err
+		}
 	}
 	return nil
 }

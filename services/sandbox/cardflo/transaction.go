@@ -3,6 +3,7 @@ package cardflo
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -20,10 +21,25 @@ const (
 	statusError     = "ERROR"
 )
 
+// Words of transactionType (seed 003, section Callback Data;
+// INCREMENTAL-AUTHORIZATION is of newer material).
 const (
-	typeDebit  = "DEBIT"
-	typeRefund = "REFUND"
+	typeDebit              = "DEBIT"
+	typePreauthorize       = "PREAUTHORIZE"
+	typeCapture            = "CAPTURE"
+	typeVoid               = "VOID"
+	typeRegister           = "REGISTER"
+	typeDeregister         = "DEREGISTER"
+	typeRefund             = "REFUND"
+	typePayout             = "PAYOUT"
+	typeIncrement          = "INCREMENTAL-AUTHORIZATION"
+	typeChargeback         = "CHARGEBACK"
+	typeChargebackReversal = "CHARGEBACK-REVERSAL"
 )
+
+// holdFor is how long a preauthorization can be captured: "up to 7 days" (seed
+// 003, section Preauthorize).
+const holdFor = 7 * 24 * time.Hour
 
 // transaction is one entry of the ledger.
 type transaction struct {
@@ -33,39 +49,76 @@ type transaction struct {
 	purchaseID    string
 	merchantID    string
 	referenceUUID string
+	original      *transaction
 	minor         int64
 	decimals      int
-	currency      string
+	currency      string // empty where no amount belongs to it
 	status        string
 	card          card
-	registered    bool
 	request       request
 	at            time.Time
+	callbackURL   string
+
+	// registered says that its card is stored, deregistered that it was
+	// forgotten again.
+	registered, deregistered bool
 
 	// code and reason tell why it failed.
 	code   int
 	reason reason
 
-	// page names the card page of a redirect.
-	page string
+	// page names the page of a redirect, threeDS says that it is the
+	// cardholder check's; expires is when nobody can use it any more.
+	page    string
+	threeDS bool
+	expires time.Time
+	link    *payLink
 
 	// settles is when a pending transaction ends as then says.
 	settles time.Time
 	then    string
 
-	refundedMinor int64
+	// schedule is the series that it started or that made it.
+	schedule *schedule
+
+	refundedMinor, chargedBackMinor int64
+
+	// Of a preauthorization: what is held in all, what of it was captured,
+	// whether nothing more can be done with it, and when it captures itself.
+	heldMinor, capturedMinor int64
+	closed                   bool
+	captureAt                time.Time
+	partialVoid              bool
+
+	// apply does what its success does to the transaction that it follows.
+	apply func(*transaction)
+
+	// reversed says that a chargeback was taken back; reason its own words.
+	reversed bool
+	words    string
 }
 
+// kind is the transaction's kind in the words of the control API.
 func (t *transaction) kind() string {
-	if t.typ == typeRefund {
-		return "refund"
+	if t.partialVoid {
+		return "decrement"
 	}
-	return "sale"
+	return map[string]string{
+		typeDebit: "sale", typePreauthorize: "preauth", typeCapture: "capture", typeVoid: "void", typeRegister: "register",
+		typeDeregister: "deregister", typeRefund: "refund", typePayout: "payout", typeIncrement: "increment",
+		typeChargeback: "chargeback", typeChargebackReversal: "chargeback_reversal",
+	}[t.typ]
 }
 
-func (t *transaction) amount() string { return majorUnits(t.minor, t.decimals) }
+// amount is in major units, empty where no amount belongs to the transaction.
+func (t *transaction) amount() string {
+	if t.currency == "" {
+		return ""
+	}
+	return majorUnits(t.minor, t.decimals)
+}
 
-// transactionReply is the answer to debit and refund (seed 003, section
+// transactionReply is the answer to every transaction (seed 003, section
 // Response).
 type transactionReply struct {
 	Success       bool              `json:"success"`
@@ -74,10 +127,14 @@ type transactionReply struct {
 	ReturnType    string            `json:"returnType"`
 	RedirectType  string            `json:"redirectType,omitempty"`
 	RedirectURL   string            `json:"redirectUrl,omitempty"`
+	HTMLContent   string            `json:"htmlContent,omitempty"`
 	PaymentMethod string            `json:"paymentMethod"`
-	ReturnData    *cardData         `json:"returnData,omitempty"`
+	ReturnData    any               `json:"returnData,omitempty"`
+	ScheduleData  *scheduleData     `json:"scheduleData,omitempty"`
+	RiskCheckData *riskCheckData    `json:"riskCheckData,omitempty"`
 	ExtraData     map[string]string `json:"extraData,omitempty"`
 	Errors        []replyError      `json:"errors,omitempty"`
+	PayByLinkData *payByLinkData    `json:"payByLinkData,omitempty"`
 }
 
 type replyError struct {
@@ -85,6 +142,13 @@ type replyError struct {
 	Code           int    `json:"errorCode"`
 	AdapterMessage string `json:"adapterMessage,omitempty"`
 	AdapterCode    string `json:"adapterCode,omitempty"`
+}
+
+// riskCheckData is seed 003's section RiskCheckData.
+type riskCheckData struct {
+	Result   string `json:"riskCheckResult"`
+	Score    int    `json:"riskScore"`
+	Required bool   `json:"threeDSecureRequired"`
 }
 
 // cardData is the card part of returnData. The real one also tells the first
@@ -102,54 +166,80 @@ type cardData struct {
 
 const paymentMethod = "Creditcard"
 
-func (s *Server) debit(w http.ResponseWriter, r *http.Request, c Connector, body []byte) {
-	in, err := parse(body, debitSchema)
+// moneyRule says whether an amount belongs to an operation.
+type moneyRule int
+
+const (
+	withAmount moneyRule = iota
+	maybeAmount
+	withoutAmount
+)
+
+// refusal is an error that makes no transaction.
+type refusal struct {
+	code    int
+	message string
+}
+
+func refuse(code int, format string, args ...any) *refusal {
+	return &refusal{code: code, message: fmt.Sprintf(format, args...)}
+}
+
+// operation is one kind of transaction request.
+type operation struct {
+	typ    string
+	schema map[string]property
+	money  moneyRule
+	// prepare finds the card, or the transaction that this one follows, and
+	// refuses what cannot be. It gives t a page where a card is to be typed.
+	prepare func(s *Server, t *transaction) *refusal
+	apply   func(t *transaction)
+}
+
+var operations = map[string]operation{
+	"debit":                    {typeDebit, debitSchema, withAmount, (*Server).prepareCard, nil},
+	"preauthorize":             {typePreauthorize, preauthorizeSchema, withAmount, (*Server).prepareCard, func(t *transaction) { t.heldMinor = t.minor }},
+	"register":                 {typeRegister, registerSchema, withoutAmount, (*Server).prepareCard, nil},
+	"payout":                   {typePayout, payoutSchema, withAmount, (*Server).preparePayout, nil},
+	"capture":                  {typeCapture, captureSchema, withAmount, (*Server).prepareCapture, applyCapture},
+	"void":                     {typeVoid, voidSchema, maybeAmount, (*Server).prepareVoid, applyVoid},
+	"incrementalAuthorization": {typeIncrement, incrementSchema, withAmount, (*Server).prepareIncrement, func(t *transaction) { t.original.heldMinor += t.minor }},
+	"refund":                   {typeRefund, refundSchema, withAmount, (*Server).prepareRefund, func(t *transaction) { t.original.refundedMinor += t.minor }},
+	"deregister":               {typeDeregister, deregisterSchema, withoutAmount, (*Server).prepareDeregister, applyDeregister},
+}
+
+// transact serves POST /transaction/{apiKey}/{operation}.
+func (s *Server) transact(w http.ResponseWriter, r *http.Request, c Connector, body []byte) {
+	op, known := operations[r.PathValue("operation")]
+	if !known {
+		notFound(w)
+		return
+	}
+	in, err := parse(body, op.schema)
 	if err != nil {
 		s.refuse(w, codeInvalidRequest, "%v", err)
 		return
 	}
-	if in["schedule"] != nil {
-		s.refuse(w, codeNoScheduler, "The connector is not available for schedules")
-		return
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	t := s.begin(w, c, typeDebit, in)
+	s.catchUp()
+	t := s.begin(w, c, op, in)
 	if t == nil {
 		return
 	}
-	t.registered = in.flag("withRegister")
-	token, withToken := in["transactionToken"].(string)
-	reference := in.text("referenceUuid")
-	switch {
-	case withToken:
-		used, ok := s.useToken(c, token)
-		if !ok {
-			// ASSUMPTION: a token that is unknown, used or out of date makes
-			// no transaction.
-			s.refuse(w, codeInvalidRequest, "transactionToken: not found, used or expired")
-			return
-		}
-		t.card = used
-	case reference != "":
-		initial := s.byUUID(c, reference)
-		if initial == nil {
-			s.refuse(w, codeInvalidRequest, "Referenced Transaction with 'uuid' not found")
-			return
-		}
-		if initial.status != statusSuccess || !initial.registered {
-			s.refuse(w, codeLogical, "The referenced transaction holds no registered card")
-			return
-		}
-		t.card, t.referenceUUID = initial.card, initial.uuid
-	default:
-		// A queued outcome is left for the card page.
-		t.status, t.page = statusRedirect, randomHex(16)
+	no := op.prepare(s, t)
+	if no == nil {
+		no = s.prepareSchedule(t)
+	}
+	if no != nil {
+		s.refuse(w, no.code, "%s", no.message)
+		return
+	}
+	if t.page != "" {
+		// A queued outcome is left for the page.
+		t.status = statusRedirect
 		s.record(t)
-		writeJSON(w, http.StatusOK, transactionReply{
-			Success: true, UUID: t.uuid, PurchaseID: t.purchaseID, ReturnType: "REDIRECT", RedirectType: c.RedirectType,
-			RedirectURL: s.publicURL(r) + payPath + t.page, PaymentMethod: paymentMethod,
-		})
+		s.reply(w, r, t)
 		return
 	}
 	outcome, forced := s.kit.Outcomes.Take(r.URL.Path)
@@ -162,83 +252,261 @@ func (s *Server) debit(w http.ResponseWriter, r *http.Request, c Connector, body
 	s.conclude(t, outcome)
 	s.record(t)
 	s.notify(t)
-	s.reply(w, t)
+	s.reply(w, r, t)
 }
 
-func (s *Server) refund(w http.ResponseWriter, r *http.Request, c Connector, body []byte) {
-	in, err := parse(body, refundSchema)
-	if err != nil {
-		s.refuse(w, codeInvalidRequest, "%v", err)
-		return
+// prepareCard finds the card of a debit, a preauthorization or a registration:
+// by a token, by an earlier transaction that stored it, or else by a page.
+func (s *Server) prepareCard(t *transaction) *refusal {
+	t.registered = t.typ == typeRegister || t.request.flag("withRegister")
+	if minutes := t.request.text("captureInMinutes"); minutes != "" {
+		n, _ := strconv.Atoi(minutes) // the schema allows six digits and no more
+		t.captureAt = t.at.Add(time.Duration(n) * time.Minute)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	t := s.begin(w, c, typeRefund, in)
-	if t == nil {
-		return
+	link := t.request.object("payByLink")
+	reference := t.request.text("referenceUuid")
+	switch token, withToken := t.request["transactionToken"].(string); {
+	case link != nil:
+		if t.connector.Basic {
+			return refuse(codeNotAllowed, "The connector offers no pay-by-link")
+		}
+		return s.openLink(t, link)
+	case withToken:
+		if no := s.takeToken(t, token); no != nil {
+			return no
+		}
+	case reference != "" && t.typ != typeRegister:
+		initial := s.byUUID(t.connector, reference)
+		if initial == nil {
+			return refuse(codeInvalidRequest, "Referenced Transaction with 'uuid' not found")
+		}
+		if initial.status != statusSuccess || !initial.registered || initial.deregistered {
+			return refuse(codeLogical, "The referenced transaction holds no registered card")
+		}
+		t.card, t.referenceUUID = initial.card, initial.uuid
+		return nil
+	default:
+		t.page, t.expires = randomHex(16), t.at.Add(s.cfg.PageTTL)
+		return nil
 	}
-	original := s.byUUID(c, in.text("referenceUuid"))
+	// ASSUMPTION: a telephone sale is never checked with the cardholder, since
+	// there is none at the screen.
+	wanted, _ := t.request.object("threeDSecureData")["3dsecure"].(string)
+	if t.card.threeDS || (wanted == "MANDATORY" && t.request.text("transactionIndicator") != "MOTO") {
+		t.page, t.threeDS, t.expires = randomHex(16), true, t.at.Add(s.cfg.PageTTL)
+	}
+	return nil
+}
+
+func (s *Server) takeToken(t *transaction, token string) *refusal {
+	used, ok := s.useToken(t.connector, token)
+	if !ok {
+		// ASSUMPTION: a token that is unknown, used or out of date makes no
+		// transaction.
+		return refuse(codeInvalidRequest, "transactionToken: not found, used or expired")
+	}
+	t.card = used
+	return nil
+}
+
+// preparePayout: "either referenceUuid or cardData will be required" (seed 003,
+// section Payout). ASSUMPTION: the reference is any successful transaction with
+// a card.
+func (s *Server) preparePayout(t *transaction) *refusal {
+	if t.connector.Basic {
+		return refuse(codeNotAllowed, "The connector offers no payouts")
+	}
+	token, reference := t.request.text("transactionToken"), t.request.text("referenceUuid")
 	switch {
-	case original == nil:
-		s.refuse(w, codeInvalidRequest, "Referenced Transaction with 'uuid' not found")
-		return
-	case original.typ != typeDebit:
-		s.refuse(w, codeLogical, "The referenced transaction is not a debit or capture")
-		return
+	case (token == "") == (reference == ""):
+		return refuse(codeInvalidRequest, "root: one of 'transactionToken' and 'referenceUuid' is required")
+	case token != "":
+		return s.takeToken(t, token)
+	}
+	initial := s.byUUID(t.connector, reference)
+	switch {
+	case initial == nil:
+		return refuse(codeInvalidRequest, "Referenced Transaction with 'uuid' not found")
+	case initial.status != statusSuccess || initial.card.last4 == "" || initial.deregistered:
+		return refuse(codeLogical, "The referenced transaction holds no card")
+	}
+	t.card, t.referenceUUID = initial.card, initial.uuid
+	t.card.outcome = approve()
+	return nil
+}
+
+// follow finds the transaction that t refers to, which must be a successful one
+// of the types.
+func (s *Server) follow(t *transaction, what string, types ...string) *refusal {
+	original := s.byUUID(t.connector, t.request.text("referenceUuid"))
+	if original == nil {
+		return refuse(codeInvalidRequest, "Referenced Transaction with 'uuid' not found")
+	}
+	right := false
+	for _, typ := range types {
+		right = right || original.typ == typ
+	}
+	switch {
+	case !right:
+		return refuse(codeLogical, "The referenced transaction is not a %s", what)
 	case original.status != statusSuccess:
-		s.refuse(w, codeLogical, "The referenced transaction was not successful")
-		return
-	case original.currency != t.currency:
-		s.refuse(w, codeInvalidRequest, "currency: differs from the referenced transaction")
-		return
-	case t.minor > original.minor-original.refundedMinor:
-		s.refuse(w, codeLogical, "The refund is greater than the remaining amount")
+		return refuse(codeLogical, "The referenced transaction was not successful")
+	case t.currency != "" && original.currency != t.currency:
+		return refuse(codeInvalidRequest, "currency: differs from the referenced transaction")
+	}
+	t.original, t.referenceUUID, t.card = original, original.uuid, original.card
+	t.card.outcome = approve()
+	if t.callbackURL == "" {
+		// ASSUMPTION: captures, voids and deregistrations have no callbackUrl of
+		// their own; they are told where the first transaction was.
+		t.callbackURL = original.callbackURL
+	}
+	return nil
+}
+
+// followHold is follow for a preauthorization that is still open.
+func (s *Server) followHold(t *transaction) *refusal {
+	if no := s.follow(t, "preauthorize", typePreauthorize); no != nil {
+		return no
+	}
+	switch {
+	case t.original.closed:
+		return refuse(codeLogical, "The referenced transaction was captured or voided already")
+	case !s.kit.Clock.Now().Before(t.original.at.Add(holdFor)):
+		return refuse(codeLogical, "The authorization has expired")
+	}
+	return nil
+}
+
+func (s *Server) prepareCapture(t *transaction) *refusal {
+	if no := s.followHold(t); no != nil {
+		return no
+	}
+	left := t.original.heldMinor - t.original.capturedMinor
+	switch {
+	case t.minor > left:
+		return refuse(codeLogical, "The capture is greater than the remaining amount")
+	case t.minor < left && t.connector.Basic:
+		return refuse(codeNotAllowed, "The connector captures only the whole amount")
+	}
+	return nil
+}
+
+func applyCapture(t *transaction) {
+	p := t.original
+	p.capturedMinor += t.minor
+	p.closed = p.capturedMinor == p.heldMinor || t.request.flag("isFinalCapture")
+}
+
+// prepareVoid. ASSUMPTION: after a capture nothing can be voided, and an amount
+// that is the whole hold voids it.
+func (s *Server) prepareVoid(t *transaction) *refusal {
+	if no := s.followHold(t); no != nil {
+		return no
+	}
+	p := t.original
+	t.purchaseID = p.purchaseID
+	switch {
+	case p.capturedMinor > 0:
+		return refuse(codeLogical, "The referenced transaction was captured already")
+	case t.currency == "":
+		return nil
+	case t.minor > p.heldMinor:
+		return refuse(codeLogical, "The void is greater than the remaining amount")
+	case t.minor < p.heldMinor && t.connector.Basic:
+		return refuse(codeNotAllowed, "The connector voids only the whole amount")
+	}
+	t.partialVoid = t.minor < p.heldMinor
+	return nil
+}
+
+func applyVoid(t *transaction) {
+	if t.partialVoid {
+		t.original.heldMinor -= t.minor
 		return
 	}
-	outcome, forced := s.kit.Outcomes.Take(r.URL.Path)
-	if !forced {
-		outcome = approve()
+	t.original.closed = true
+}
+
+func (s *Server) prepareIncrement(t *transaction) *refusal {
+	if t.connector.Basic {
+		return refuse(codeNotAllowed, "The connector offers no incremental authorization")
 	}
-	if s.rejected(w, outcome) {
-		return
+	return s.followHold(t)
+}
+
+func (s *Server) prepareRefund(t *transaction) *refusal {
+	if no := s.follow(t, "debit or capture", typeDebit, typeCapture); no != nil {
+		return no
 	}
-	t.card, t.referenceUUID = original.card, original.uuid
-	// ASSUMPTION: a refund keeps the purchase id of its sale, as samples of
-	// the same engine's older interface show.
-	t.purchaseID = original.purchaseID
-	s.conclude(t, outcome)
-	if t.status == statusSuccess || t.then == statusSuccess {
-		original.refundedMinor += t.minor
+	// ASSUMPTION: a refund keeps the purchase id of its sale, as samples of the
+	// same engine's older interface show.
+	t.purchaseID = t.original.purchaseID
+	left := t.original.minor - t.original.refundedMinor - t.original.chargedBackMinor
+	switch {
+	case t.minor > left:
+		return refuse(codeLogical, "The refund is greater than the remaining amount")
+	case t.minor < left && t.connector.Basic:
+		return refuse(codeNotAllowed, "The connector refunds only the whole amount")
 	}
-	s.record(t)
-	s.notify(t)
-	s.reply(w, t)
+	return nil
+}
+
+func (s *Server) prepareDeregister(t *transaction) *refusal {
+	if no := s.follow(t, "register, debit-with-register or preauthorize-with-register", typeRegister, typeDebit, typePreauthorize); no != nil {
+		return no
+	}
+	if !t.original.registered || t.original.deregistered {
+		return refuse(codeLogical, "The referenced transaction holds no registered card")
+	}
+	return nil
+}
+
+// applyDeregister: forgetting the network token alone leaves the card usable
+// (seed 003, section Deregister, tokenType).
+func applyDeregister(t *transaction) {
+	if t.request.text("tokenType") != "NT" {
+		t.original.deregistered = true
+	}
 }
 
 // begin makes a transaction from a checked request, or answers why it cannot.
 // The caller holds the lock and records the transaction itself.
-func (s *Server) begin(w http.ResponseWriter, c Connector, typ string, in request) *transaction {
+func (s *Server) begin(w http.ResponseWriter, c Connector, op operation, in request) *transaction {
 	merchantID, code := in.text("merchantTransactionId"), in.text("currency")
-	decimals, ok := c.Currencies[code]
-	if !ok {
-		s.refuse(w, codeInvalidRequest, "currency: %s is not enabled for the connector", code)
+	var minor int64
+	decimals := 0
+	_, told := in["amount"]
+	if _, too := in["currency"]; op.money == maybeAmount && told != too {
+		s.refuse(w, codeInvalidRequest, "root: 'amount' and 'currency' go together")
 		return nil
 	}
-	minor, err := minorUnits(in.text("amount"), decimals)
-	if err != nil {
-		s.refuse(w, codeInvalidRequest, "%v", err)
-		return nil
+	if op.money == withAmount || told {
+		var ok bool
+		if decimals, ok = c.Currencies[code]; !ok {
+			s.refuse(w, codeInvalidRequest, "currency: %s is not enabled for the connector", code)
+			return nil
+		}
+		var err error
+		if minor, err = minorUnits(in.text("amount"), decimals); err != nil {
+			s.refuse(w, codeInvalidRequest, "%v", err)
+			return nil
+		}
 	}
 	if s.byMerchantID(c, merchantID) != nil {
 		s.refuse(w, codeDuplicateID, "The transaction ID '%s' already exists!", merchantID)
 		return nil
 	}
-	now := s.kit.Clock.Now()
-	uuid := randomHex(10)
-	return &transaction{
-		connector: c, typ: typ, uuid: uuid, purchaseID: now.Format("20060102") + "-" + uuid, merchantID: merchantID,
-		minor: minor, decimals: decimals, currency: code, request: in, at: now,
-	}
+	t := s.make(c, op.typ, merchantID)
+	t.minor, t.decimals, t.currency, t.request, t.callbackURL = minor, decimals, code, in, in.text("callbackUrl")
+	t.apply = op.apply
+	return t
+}
+
+// make makes a transaction with an id of its own.
+func (s *Server) make(c Connector, typ, merchantID string) *transaction {
+	now, uuid := s.kit.Clock.Now(), randomHex(10)
+	return &transaction{connector: c, typ: typ, uuid: uuid, purchaseID: now.Format("20060102") + "-" + uuid, merchantID: merchantID, at: now}
 }
 
 func (s *Server) record(t *transaction) { s.transactions = append(s.transactions, t) }
@@ -260,7 +528,7 @@ func (s *Server) rejected(w http.ResponseWriter, o kit.Outcome) bool {
 	return true
 }
 
-// conclude gives a transaction its status. A card page uses it too.
+// conclude gives a transaction its status. A page uses it too.
 func (s *Server) conclude(t *transaction, o kit.Outcome) {
 	switch o.Result {
 	case kit.InProgress:
@@ -278,6 +546,14 @@ func (s *Server) conclude(t *transaction, o kit.Outcome) {
 	default:
 		t.status = statusSuccess
 	}
+	// What will succeed takes its amount at once, so that it cannot be taken
+	// twice meanwhile.
+	if t.status == statusSuccess || (t.status == statusPending && t.then == statusSuccess) {
+		if t.apply != nil {
+			t.apply(t)
+		}
+	}
+	s.concludeSchedule(t)
 }
 
 func (t *transaction) fail(status string, code int, message string) {
@@ -291,8 +567,17 @@ func (t *transaction) fail(status string, code int, message string) {
 	}
 }
 
+// catchUp brings the whole emulator up to its time. The caller holds the lock.
+func (s *Server) catchUp() {
+	s.runSchedules()
+	for i := 0; i < len(s.transactions); i++ {
+		s.settle(s.transactions[i])
+	}
+}
+
 // settle brings a transaction up to the emulator's time: what was pending ends,
-// and a card page that nobody used expires. The caller holds the lock.
+// a page that nobody used expires, and a hold that captures itself does so. The
+// caller holds the lock.
 func (s *Server) settle(t *transaction) {
 	now := s.kit.Clock.Now()
 	switch {
@@ -302,10 +587,22 @@ func (s *Server) settle(t *transaction) {
 		} else {
 			t.fail(statusError, 2003, "")
 		}
+		s.concludeSchedule(t)
 		s.notify(t)
-	case t.status == statusRedirect && now.Sub(t.at) >= s.cfg.PageTTL:
+	case t.status == statusRedirect && !now.Before(t.expires):
 		t.fail(statusError, 2005, "")
+		s.concludeSchedule(t)
 		s.notify(t)
+	}
+	if t.typ == typePreauthorize && t.status == statusSuccess && !t.closed && !t.captureAt.IsZero() && !now.Before(t.captureAt) {
+		// ASSUMPTION: it captures what is left, under an id of its own.
+		c := s.make(t.connector, typeCapture, "")
+		c.merchantID = "auto-" + c.uuid
+		c.minor, c.decimals, c.currency = t.heldMinor-t.capturedMinor, t.decimals, t.currency
+		c.original, c.referenceUUID, c.card, c.callbackURL, c.at, c.apply = t, t.uuid, t.card, t.callbackURL, t.captureAt, applyCapture
+		s.conclude(c, approve())
+		s.record(c)
+		s.notify(c)
 	}
 }
 
@@ -343,28 +640,61 @@ func (s *Server) useToken(c Connector, token string) (card, bool) {
 }
 
 // reply answers with the transaction's present state.
-func (s *Server) reply(w http.ResponseWriter, t *transaction) {
-	out := transactionReply{UUID: t.uuid, PurchaseID: t.purchaseID, PaymentMethod: paymentMethod}
+func (s *Server) reply(w http.ResponseWriter, r *http.Request, t *transaction) {
+	out := transactionReply{UUID: t.uuid, PurchaseID: t.purchaseID, PaymentMethod: t.method(), ScheduleData: t.schedule.data()}
 	switch t.status {
 	case statusSuccess:
 		out.Success, out.ReturnType = true, "FINISHED"
-		out.ReturnData = t.cardData(true, false)
-		if original := s.byUUID(t.connector, t.referenceUUID); t.typ == typeRefund && original != nil {
-			out.ExtraData = map[string]string{"remainingAmount": majorUnits(original.minor-original.refundedMinor, t.decimals)}
+		out.ReturnData, out.RiskCheckData = t.returnData(true, false), t.card.riskCheck()
+		switch {
+		case t.typ == typeRefund:
+			out.ExtraData = map[string]string{"remainingAmount": majorUnits(t.original.minor-t.original.refundedMinor, t.decimals)}
+		case t.typ == typeCapture:
+			out.ExtraData = map[string]string{"remainingAmount": majorUnits(t.original.heldMinor-t.original.capturedMinor, t.decimals)}
 		}
 	case statusPending:
 		out.Success, out.ReturnType = true, "PENDING"
+		if t.card.html {
+			out.ReturnType, out.HTMLContent = "HTML", "<form method=\"post\" action=\"https://bank.example/\"></form><script>document.forms[0].submit()</script>"
+		}
+	case statusRedirect:
+		out.Success, out.ReturnType, out.RedirectType = true, "REDIRECT", t.connector.RedirectType
+		out.RedirectURL = s.publicURL(r) + payPath + t.page
+		if t.threeDS {
+			out.RedirectType = "3ds"
+		}
+		if t.link != nil {
+			out.RedirectType = ""
+			out.PayByLinkData = t.link.data(s.publicURL(r))
+		}
 	default:
 		out.ReturnType = "ERROR"
-		out.ReturnData = t.cardData(true, false)
+		out.ReturnData = t.returnData(true, false)
 		out.Errors = []replyError{{Message: t.reason.message, Code: t.code, AdapterMessage: t.reason.adapterMessage, AdapterCode: t.reason.adapterCode}}
 	}
 	writeJSON(w, http.StatusOK, out)
 }
 
-// cardData renders the card. Expiry parts are numbers in answers and strings in
-// notifications (seed 003).
-func (t *transaction) cardData(typed, asText bool) *cardData {
+// method is the payment method's name.
+func (t *transaction) method() string {
+	if t.card.payer != nil {
+		return t.card.method
+	}
+	return paymentMethod
+}
+
+// returnData renders what was paid with, nil when that is not known. Expiry
+// parts are numbers in answers and strings in notifications (seed 003).
+func (t *transaction) returnData(typed, asText bool) any {
+	if t.card.payer != nil {
+		out := map[string]string{}
+		for k, v := range t.card.payer {
+			if k != "_TYPE" || typed {
+				out[k] = v
+			}
+		}
+		return out
+	}
 	if t.card.last4 == "" {
 		return nil
 	}
@@ -376,7 +706,7 @@ func (t *transaction) cardData(typed, asText bool) *cardData {
 		d.Type = "cardData"
 	}
 	if asText {
-		d.ExpiryMonth, d.ExpiryYear = strconv.Itoa(t.card.month), strconv.Itoa(t.card.year)
+		d.ExpiryMonth, d.ExpiryYear = fmt.Sprintf("%02d", t.card.month), strconv.Itoa(t.card.year)
 	}
 	return d
 }

@@ -33,11 +33,17 @@ type Adopter interface {
 	Adopt(account string, charges []Charge) error
 }
 
-// Controlled is an emulator with controls of its own, by the last segment of
-// their path: POST /_sandbox/{provider}/{name}.
+// Controlled is an emulator with controls of its own, such as making a
+// chargeback.
 type Controlled interface {
+	// Controls are the handlers of POST /_sandbox/{provider}/{name}; Command
+	// makes one.
 	Controls() map[string]http.Handler
 }
+
+// Command is a control with a strict JSON body: it answers 204, 200 with what do
+// returns, or 400 with its error.
+func Command[T any](do func(T) (any, error)) http.Handler { return control(do) }
 
 // Pump brings an emulator up to its clock: what was pending ends, and callbacks
 // that are due are sent again.
@@ -63,8 +69,8 @@ func ControlHandler(emulators map[string]Emulator) http.Handler {
 			mux.Handle("POST "+base+"adopt", control(func(in adoption) (any, error) { return nil, a.Adopt(in.Account, in.Charges) }))
 		}
 		if c, ok := e.(Controlled); ok {
-			for name, h := range c.Controls() {
-				mux.Handle("POST "+base+name, h)
+			for control, h := range c.Controls() {
+				mux.Handle("POST "+base+control, h)
 			}
 		}
 		mux.Handle("POST "+base+"reset", control(func(struct{}) (any, error) { e.Reset(); return nil, nil }))
@@ -167,7 +173,7 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 type Control struct {
 	// BaseURL is the sandbox's address, e.g. http://127.0.0.1:9090.
 	BaseURL string
-	// Provider is the emulator: handpoint or cardflo.
+	// Provider is the emulator's name, for example handpoint.
 	Provider string
 	// Client is the HTTP client; nil means http.DefaultClient.
 	Client *http.Client
@@ -235,9 +241,24 @@ func (c Control) State(ctx context.Context) (State, error) {
 	return out, err
 }
 
+// Command calls a control of the emulator's own: in is its body, and its answer
+// is decoded into out unless that is nil.
+func (c Control) Command(ctx context.Context, name string, in, out any) error {
+	return c.call(ctx, http.MethodPost, name, in, out)
+}
+
 // Reset empties the ledger, the queues and the journal, and puts the clock back.
 func (c Control) Reset(ctx context.Context) error {
 	return c.call(ctx, http.MethodPost, "reset", struct{}{}, nil)
+}
+
+// Do calls a control of the emulator's own (Controlled) with a body of its
+// form; nil sends none and asks with GET. out may be nil.
+func (c Control) Do(ctx context.Context, name string, in, out any) error {
+	if in == nil {
+		return c.call(ctx, http.MethodGet, name, nil, out)
+	}
+	return c.call(ctx, http.MethodPost, name, in, out)
 }
 
 func (c Control) call(ctx context.Context, method, path string, in, out any) error {

@@ -78,6 +78,13 @@ func (c *Clock) Advance(d time.Duration) {
 	}
 }
 
+// Ahead returns how far the clock was moved before its source.
+func (c *Clock) Ahead() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ahead
+}
+
 // Reset puts the clock back to its source.
 func (c *Clock) Reset() {
 	c.mu.Lock()
@@ -96,14 +103,17 @@ type Charge struct {
 	// OriginalID is the provider's reference of the sale that a refund or
 	// reversal belongs to.
 	OriginalID string `json:"original_id,omitempty"`
-	// Kind is sale, refund or reversal.
+	// Kind is sale, preauth, increment, decrement, capture, void, reversal,
+	// refund, payout, tip, register, deregister, chargeback or
+	// chargeback_reversal.
 	Kind string `json:"kind"`
-	// AmountMinor is in the currency's minor units.
+	// AmountMinor is in the currency's minor units; 0 where no amount belongs
+	// to it.
 	AmountMinor int64  `json:"amount_minor"`
 	Currency    string `json:"currency"`
 	// Status is the provider's own word for it at this moment.
 	Status string `json:"status"`
-	// Approved says whether money moved.
+	// Approved says whether it took effect.
 	Approved bool      `json:"approved"`
 	Card     string    `json:"card,omitempty"`
 	At       time.Time `json:"at"`

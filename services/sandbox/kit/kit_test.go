@@ -249,7 +249,7 @@ func TestTheClockMovesForwardOnlyAndResets(t *testing.T) {
 func TestSecretsAndCardsNeverEnterTheJournal(t *testing.T) {
 	c, srv := newCounter(t)
 	req, err := http.NewRequest(http.MethodPost, srv.URL+"/counter/x?card_number=4111111111111111&cvc=987",
-		strings.NewReader(`{"pan":"4111 1111 1111 1111","securityCode":"987","other":"3782-822463-10005","run":"x4000300011112220y","two":"2223000048400011"}`))
+		strings.NewReader(`{"pan":"4111 1111 1111 1111","securityCode":"987","other":"3782-822463-10005","run":"x4000300011112220y","two":"2223000048400011","access_token":"top-secret","refreshToken":"top-secret","apiToken":"top-secret"}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -386,5 +386,73 @@ func eventually(t *testing.T, what string, ok func() bool) {
 			t.Fatalf("never: %s", what)
 		}
 		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+func TestWhatWaitsCanBeReadWithoutTakingIt(t *testing.T) {
+	k := kit.New(fixed)
+	for _, f := range []kit.Fault{{Kind: kit.FaultDropAfter, Count: 2}, {Kind: kit.FaultStatus, Status: 503}} {
+		if err := k.Faults.Push(f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := k.Outcomes.Push(kit.Outcome{Result: kit.Decline, Code: "51"}); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		faults, outcomes := k.Faults.Queued(), k.Outcomes.Queued()
+		if len(faults) != 2 || faults[0].Kind != kit.FaultDropAfter || faults[0].Count != 2 || faults[1].Status != 503 || len(outcomes) != 1 || outcomes[0].Code != "51" {
+			t.Fatalf("%+v %+v", faults, outcomes)
+		}
+		faults[0].Kind, outcomes[0].Code = "changed", "changed"
+	}
+	k.Faults.Take(http.MethodPost, "/")
+	k.Outcomes.Take("/")
+	if faults := k.Faults.Queued(); len(faults) != 2 || faults[0].Count != 1 || len(k.Outcomes.Queued()) != 0 {
+		t.Errorf("%+v %+v", faults, k.Outcomes.Queued())
+	}
+}
+
+// lamp is an emulator with a control of its own.
+type lamp struct {
+	counter
+	on atomic.Bool
+}
+
+func (l *lamp) Controls() map[string]http.Handler {
+	return map[string]http.Handler{"lamp": kit.Command(func(in struct {
+		On *bool `json:"on"`
+	}) (any, error) {
+		if in.On == nil {
+			return nil, errors.New("on must be true or false")
+		}
+		l.on.Store(*in.On)
+		return nil, nil
+	})}
+}
+
+func TestAnEmulatorMayHaveControlsOfItsOwn(t *testing.T) {
+	l := &lamp{counter: counter{kit: kit.New(fixed)}}
+	srv := httptest.NewServer(kit.ControlHandler(map[string]kit.Emulator{"lamp": l}))
+	t.Cleanup(srv.Close)
+	control := kit.Control{BaseURL: srv.URL, Provider: "lamp"}
+	if err := control.Do(t.Context(), "lamp", map[string]bool{"on": true}, nil); err != nil || !l.on.Load() {
+		t.Errorf("%v", err)
+	}
+	for _, bad := range []any{nil, map[string]bool{}, map[string]bool{"On": true, "x": true}, map[string]string{"on": "yes"}} {
+		if err := control.Do(t.Context(), "lamp", bad, nil); err == nil {
+			t.Errorf("%v was taken", bad)
+		}
+	}
+	if err := control.Release(t.Context()); err != nil {
+		t.Errorf("the common controls: %v", err)
+	}
+	res, err := http.Post(srv.URL+kit.ControlPrefix+"lamp/lamp", "text/plain", strings.NewReader(`{"on":false}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close()
+	if res.StatusCode != http.StatusUnsupportedMediaType || !l.on.Load() {
+		t.Errorf("a form of another page: %d", res.StatusCode)
 	}
 }

@@ -97,6 +97,13 @@ func (q *Outcomes) Take(path string) (Outcome, bool) {
 	return Outcome{}, false
 }
 
+// Queued returns a copy of what waits, the next one first.
+func (q *Outcomes) Queued() []Outcome {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return append([]Outcome{}, q.queue...)
+}
+
 // Reset empties the queue.
 func (q *Outcomes) Reset() {
 	q.mu.Lock()
@@ -224,6 +231,13 @@ func (q *Faults) Take(method, path string) (Fault, bool) {
 		return f, true
 	}
 	return Fault{}, false
+}
+
+// Queued returns a copy of what waits, the next one first.
+func (q *Faults) Queued() []Fault {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return append([]Fault{}, q.queue...)
 }
 
 // Held returns how many requests a delay is holding at this moment.
