@@ -314,7 +314,11 @@ func (h *Connections) rotate(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := h.SignIn.ConfirmPassword(c.Request().Context(), web.Actor(c), typed.Get("password")); err != nil {
+	err = h.SignIn.ConfirmPassword(c.Request().Context(), web.Actor(c), typed.Get("password"))
+	if why := domain.FieldsOf(err)["password"]; why != "" {
+		return h.page(c, http.StatusUnprocessableEntity, id, func(v *pages.ConnectionView) { v.PasswordError = why })
+	}
+	if err != nil {
 		return h.refusal(c, id, err)
 	}
 	secrets := map[string]string{}
@@ -338,6 +342,9 @@ func (h *Connections) confirm(c echo.Context) error {
 		return err
 	}
 	verdict, err := h.Service.Confirm(c.Request().Context(), web.Actor(c), id, typed.Get("checked") == "yes")
+	if why := domain.FieldsOf(err)["checked"]; why != "" {
+		return h.page(c, http.StatusUnprocessableEntity, id, func(v *pages.ConnectionView) { v.CheckedError = why })
+	}
 	if err != nil {
 		return h.refusal(c, id, err)
 	}

@@ -799,4 +799,3 @@ type saying struct {
 func (s saying) TestConnection(context.Context) (providers.Probe, error) {
 	return providers.Probe{Said: *s.said}, *s.fault
 }
-

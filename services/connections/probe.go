@@ -16,6 +16,9 @@ const (
 	testEvery = 5 * time.Second
 	// testTimeout bounds a test whose registration names no time-out.
 	testTimeout = 30 * time.Second
+	// minSecret is the length from which a credential is looked for in texts:
+	// shorter ones would be found in every other word.
+	minSecret = 4
 	// maxSaid bounds what is kept of a provider's words, in characters.
 	maxSaid = 300
 	// maxTested bounds the memory of who was tested when.
@@ -150,7 +153,7 @@ func safe(words string, secrets map[string]string) string {
 		return r
 	}, strings.ToValidUTF8(words, "\uFFFD"))
 	for _, secret := range secrets {
-		if len(secret) >= 4 {
+		if len(secret) >= minSecret {
 			words = strings.ReplaceAll(words, secret, "[redacted]")
 		}
 	}

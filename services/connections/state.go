@@ -146,6 +146,7 @@ func (s *Service) shown(st store.ConnectionState, rows []store.SecretRow, curren
 	rows = slices.DeleteFunc(slices.Clone(rows), func(r store.SecretRow) bool { return r.ConnectionID != st.ID })
 	c.Rotation = rotationOf(st, rows)
 	c.Values, c.Credentials = values(reg, st.Connection), credentials(reg, rows)
+	s.redact(c.Values, st.Connection, rows)
 	provider, err := s.bind(st.Connection, rows, store.SlotCurrent)
 	c.Offers = s.offers(st.Connection, reg, provider, err)
 	c.Summary = summary(c.Offers)
@@ -190,6 +191,11 @@ func (s *Service) bind(c domain.Connection, rows []store.SecretRow, slot store.S
 	secrets, err := s.open(c, rows, slot)
 	if err != nil {
 		return nil, err
+	}
+	for _, f := range reg.Fields {
+		if f.Required && secrets[f.Name] == "" && c.Settings[f.Name] == "" {
+			return nil, domain.Errorf(domain.Unavailable, "The connection is not set up completely: “%s” is missing.", f.Label)
+		}
 	}
 	cfg := providers.Config{BaseURL: c.BaseURL, Settings: c.Settings, Secrets: secrets, CallbackURL: s.callbackURL(c), Now: s.Now}
 	for _, other := range []store.Slot{store.SlotCurrent, store.SlotNext, store.SlotPrevious} {
@@ -247,6 +253,24 @@ func values(reg providers.Registration, c domain.Connection) []Value {
 		out = append(out, Value{f.Label, v})
 	}
 	return out
+}
+
+// redact takes the credentials out of public values: an address may hold a key
+// as a part of its path, and it is a secret there too.
+func (s *Service) redact(values []Value, c domain.Connection, rows []store.SecretRow) {
+	for _, slot := range []store.Slot{store.SlotCurrent, store.SlotNext, store.SlotPrevious} {
+		secrets, err := s.open(c, rows, slot)
+		if err != nil {
+			continue // what does not open is not known here, nor to whoever typed the value
+		}
+		for i := range values {
+			for _, secret := range secrets {
+				if len(secret) >= minSecret {
+					values[i].Value = strings.ReplaceAll(values[i].Value, secret, "••••")
+				}
+			}
+		}
+	}
 }
 
 func credentials(reg providers.Registration, rows []store.SecretRow) []Credential {

@@ -104,9 +104,9 @@ func rotationFields(v ConnectionView) []ConnectionField {
 // rotationSummary is the summary above the replacing of credentials.
 func rotationSummary(v ConnectionView) (title string, errs []components.FieldError) {
 	errs = fieldErrors(rotationFields(v), v.Errors)
-	for _, name := range []string{"password", "checked"} {
-		if text := v.Errors[name]; text != "" {
-			errs = append(errs, components.FieldError{Field: name, Text: text})
+	for _, e := range []components.FieldError{{Field: "password", Text: v.PasswordError}, {Field: "checked", Text: v.CheckedError}} {
+		if e.Text != "" {
+			errs = append(errs, e)
 		}
 	}
 	switch {
@@ -116,11 +116,6 @@ func rotationSummary(v ConnectionView) (title string, errs []components.FieldErr
 		return summaryTitle(len(errs), "Nothing was changed."), errs
 	}
 	return "", nil
-}
-
-func needsSummary(v ConnectionView) bool {
-	title, _ := rotationSummary(v)
-	return title != ""
 }
 
 // credentialWords is what a page says of a credential.

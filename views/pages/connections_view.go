@@ -144,9 +144,11 @@ type ConnectionView struct {
 	HintsOnly   bool
 	Quarantined string // "3 callbacks", or empty
 
-	// What a refused form brought.
-	Errors    map[string]string
-	FormError string
+	// What a refused form brought: Errors by the system's own field names, of
+	// which one may be called password too.
+	Errors                      map[string]string
+	PasswordError, CheckedError string
+	FormError                   string
 	// ConfirmSaid and ConfirmMeaning are what the provider answered to a
 	// confirmation that it refused.
 	ConfirmSaid, ConfirmMeaning string
