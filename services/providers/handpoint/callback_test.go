@@ -72,7 +72,7 @@ func TestACallbackIsProvedByItsTokenAlone(t *testing.T) {
 }
 
 func TestATokenThatCanBeGuessedIsRefused(t *testing.T) {
-	for _, token := range []string{"short", "fifteen-letters", "with a space in its middle", "with-a\nline-break-in-it", "with-an-umlaut-ä-in-it"} {
+	for _, token := range []string{"short", "fifteen-letters", " with-a-space-before-it", "with-a-space-after-it ", "with-a\nline-break-in-it", "with-an-umlaut-ä-in-it"} {
 		_, err := handpoint.New(providers.Config{BaseURL: "https://cloud.handpoint.com",
 			Secrets: map[string]string{handpoint.SecretAPIKey: "a-key", handpoint.SecretCallbackToken: token}})
 		if err == nil || strings.Contains(err.Error(), token) {

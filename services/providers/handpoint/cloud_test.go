@@ -771,3 +771,86 @@ func TestTheTimeOfACallIsTheConnections(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// Whatever goes wrong with one answer: what is certain afterwards, that it was
+// sent once, and what the emulator did.
+func TestOperationsThatTheSuiteCannotDrive(t *testing.T) {
+	for _, op := range []struct {
+		name, path string
+		prepare    func(l live) func(ref string) (providers.Result, error)
+	}{
+		{"capture", "/preauthorization/capture", func(l live) func(string) (providers.Result, error) {
+			_, held := l.held(1250)
+			return func(ref string) (providers.Result, error) {
+				return l.Capture(l.t.Context(), providers.CaptureRequest{Amount: euros(1250), AttemptRef: ref, OriginalRef: held.ProviderRef})
+			}
+		}},
+		{"increase", "/preauthorization/increase", func(l live) func(string) (providers.Result, error) {
+			_, held := l.held(1250)
+			return func(ref string) (providers.Result, error) {
+				return l.Increase(l.t.Context(), providers.ChangeRequest{By: euros(300), AttemptRef: ref, OriginalRef: held.ProviderRef})
+			}
+		}},
+		{"tip", "/tip-adjustment", func(l live) func(string) (providers.Result, error) {
+			_, sale := l.sold(1250)
+			return func(ref string) (providers.Result, error) {
+				return l.AdjustTip(l.t.Context(), providers.TipRequest{Tip: euros(200), AttemptRef: ref, OriginalRef: sale.ProviderRef})
+			}
+		}},
+	} {
+		for _, c := range []struct {
+			name    string
+			fault   kit.Fault
+			kind    providers.ErrorKind
+			notDone bool
+			moved   int
+		}{
+			{"answered", kit.Fault{}, "", false, 1},
+			{"dropped after", kit.Fault{Kind: kit.FaultDropAfter}, providers.KindNoAnswer, false, 1},
+			{"dropped before", kit.Fault{Kind: kit.FaultDropBefore}, providers.KindNoAnswer, false, 0},
+			{"garbage", kit.Fault{Kind: kit.FaultGarbage}, providers.KindGarbage, false, 1},
+			{"wrong content type", kit.Fault{Kind: kit.FaultWrongContentType}, providers.KindGarbage, false, 1},
+			{"oversize", kit.Fault{Kind: kit.FaultOversize}, providers.KindGarbage, false, 1},
+			{"500 after", kit.Fault{Kind: kit.FaultStatusAfter, Status: 500}, providers.KindServer, false, 1},
+			{"503 before", kit.Fault{Kind: kit.FaultStatus, Status: 503}, providers.KindServer, false, 0},
+			{"401", kit.Fault{Kind: kit.FaultStatus, Status: 401}, providers.KindCredentials, true, 0},
+			{"403", kit.Fault{Kind: kit.FaultStatus, Status: 403}, providers.KindCredentials, true, 0},
+			{"404", kit.Fault{Kind: kit.FaultStatus, Status: 404}, providers.KindRefused, true, 0},
+			{"409", kit.Fault{Kind: kit.FaultStatus, Status: 409}, providers.KindRefused, false, 0},
+			{"429", kit.Fault{Kind: kit.FaultStatus, Status: 429, RetryAfter: 7}, providers.KindRateLimited, true, 0},
+		} {
+			t.Run(op.name+", "+c.name, func(t *testing.T) {
+				l := start(t, options{})
+				call := op.prepare(l)
+				count := func() int {
+					n := 0
+					for _, charge := range l.emulator.State().Charges {
+						if charge.Approved {
+							n++
+						}
+					}
+					return n
+				}
+				moved, sent := count(), len(*l.requests)
+				if c.fault.Kind != "" {
+					c.fault.Path = op.path
+					l.fault(c.fault)
+				}
+				res, err := call(uuid.NewString())
+				if c.kind == "" {
+					if err != nil || res.Outcome != providers.Approved {
+						t.Errorf("%+v, %v", res, err)
+					}
+				} else if e, ok := providers.AsError(err); !ok || e.Kind != c.kind || e.NotDone != c.notDone || (c.fault.RetryAfter > 0) != (e.RetryAfter > 0) {
+					t.Errorf("%+v, %v", res, err)
+				}
+				if n := count() - moved; n != c.moved {
+					t.Errorf("the emulator did it %d times, want %d", n, c.moved)
+				}
+				if n := len(*l.requests) - sent; n != 1 {
+					t.Errorf("sent %d times", n)
+				}
+			})
+		}
+	}
+}
