@@ -49,6 +49,9 @@ func summary(offers []providers.Offer) string {
 		return false
 	}
 	var words []string
+	if has(domain.CanListDevices) && !has(domain.CanUseTerminal) {
+		words = append(words, "list of terminals")
+	}
 	for _, w := range []struct {
 		word string
 		any  []domain.Capability
@@ -137,15 +140,17 @@ func Systems(reg *providers.Registry) ([]System, error) {
 		made, offered := 0, map[domain.Capability]int{}
 		var failed error
 		for _, v := range variants(r) {
-			p, settings, err := makeHarmless(r, v)
-			if err != nil {
-				failed = err
-				continue
-			}
-			made++
-			for _, o := range providers.Offers(p, r, settings, "https://counterfoil.example") {
-				if o.Offered {
-					offered[o.Capability]++
+			for _, stand := range harmless {
+				p, settings, err := makeHarmless(r, v, stand)
+				if err != nil {
+					failed = err
+					continue
+				}
+				made++
+				for _, o := range providers.Offers(p, r, settings, "https://counterfoil.example") {
+					if o.Offered {
+						offered[o.Capability]++
+					}
 				}
 			}
 		}
@@ -210,8 +215,9 @@ func variants(r providers.Registration) []map[string]string {
 	return out
 }
 
-// harmless are texts of the forms that adapters ask for.
-var harmless = []string{"placeholder", "12345678", "00000000-0000-4000-8000-000000000000", "user@counterfoil.example"}
+// harmless are texts of the forms that adapters ask for. A value in a form that
+// an adapter refuses makes none, and is not counted.
+var harmless = []string{"placeholder", "placeholder-of-thirty-two-letters", "1234567", "12345678", "/placeholder", "00000000-0000-4000-8000-000000000000", "user@counterfoil.example"}
 
 func pick(names []string, values map[string]string) map[string]string {
 	out := map[string]string{}
@@ -223,25 +229,19 @@ func pick(names []string, values map[string]string) map[string]string {
 	return out
 }
 
-func makeHarmless(r providers.Registration, v map[string]string) (providers.Provider, map[string]string, error) {
+// makeHarmless makes an adapter with stand in the place of every text.
+func makeHarmless(r providers.Registration, v map[string]string, stand string) (providers.Provider, map[string]string, error) {
 	address := "https://provider.example"
 	if len(r.Addresses) > 0 {
 		address = r.Addresses[0].URL
 	}
-	var failed error
-	for _, stand := range harmless {
-		filled := map[string]string{}
-		for k, value := range v {
-			filled[k] = strings.ReplaceAll(value, text, stand)
-		}
-		settings := pick(r.Settings(), filled)
-		p, err := r.New(providers.Config{BaseURL: address, Settings: settings, Secrets: pick(r.Secrets(), filled)})
-		if err == nil {
-			return p, settings, nil
-		}
-		failed = err
+	filled := map[string]string{}
+	for k, value := range v {
+		filled[k] = strings.ReplaceAll(value, text, stand)
 	}
-	return nil, nil, failed
+	settings := pick(r.Settings(), filled)
+	p, err := r.New(providers.Config{BaseURL: address, Settings: settings, Secrets: pick(r.Secrets(), filled)})
+	return p, settings, err
 }
 
 // WriteSystems prints the matrix: one line a capability, one column a system.

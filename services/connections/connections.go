@@ -346,8 +346,26 @@ func otherMode(reg providers.Registration, mode domain.Mode, u *url.URL) string 
 // that may end a name.
 func host(u *url.URL) string { return strings.TrimSuffix(strings.ToLower(u.Hostname()), ".") }
 
+// notAccepted turns an adapter's refusal into Invalid, at the field that it is
+// about where the adapter's sentence begins with one.
 func notAccepted(reg providers.Registration, err error) error {
-	return domain.Wrap(err, domain.Invalid, "%s does not accept these values: %s.", reg.Label, strings.TrimPrefix(err.Error(), reg.Name+": "))
+	field, words := plain(reg, err)
+	if field != "" {
+		return domain.InvalidFields(map[string]string{field: words})
+	}
+	return domain.Wrap(err, domain.Invalid, "%s does not accept these values: %s", reg.Label, words)
+}
+
+// plain gives an adapter's refusal in a person's words: its own name is left out
+// and the field's name is its label. No refusal repeats a value.
+func plain(reg providers.Registration, err error) (field, words string) {
+	words = strings.TrimPrefix(err.Error(), reg.Name+": ")
+	for _, f := range reg.Fields {
+		if rest, ok := strings.CutPrefix(words, f.Name+" "); ok {
+			return f.Name, "“" + f.Label + "” " + rest + "."
+		}
+	}
+	return "", words + "."
 }
 
 // put seals credentials into a slot.

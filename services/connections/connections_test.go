@@ -201,7 +201,7 @@ func TestAddSealsTheCredentialsAndShowsTheirEnd(t *testing.T) {
 	b := newBench(t, domain.Test)
 	id := b.add("Card by phone")
 	c := b.get(id)
-	if c.State != connections.Active || c.Mode != domain.Test || !c.Known || c.Label != "Cardflo" || c.Summary != "Card by phone, saved cards, refunds" {
+	if c.State != connections.Active || c.Mode != domain.Test || !c.Known || c.Label != "Cardflo" || !strings.HasPrefix(c.Summary, "Card by phone, saved cards") {
 		t.Errorf("%s %s %s %q", c.State, c.Mode, c.Label, c.Summary)
 	}
 	if len(c.Credentials) != 4 || c.Credentials[0].Current.Last4 != "-key" || !c.Credentials[0].Current.At.Equal(b.clock.now()) {

@@ -215,7 +215,8 @@ func (s *Service) bind(c domain.Connection, rows []store.SecretRow, slot store.S
 	}
 	p, err := reg.New(cfg)
 	if err != nil {
-		return nil, domain.Wrap(err, domain.Unavailable, "The connection is not set up completely: %s.", strings.TrimPrefix(err.Error(), reg.Name+": "))
+		_, words := plain(reg, err)
+		return nil, domain.Wrap(err, domain.Unavailable, "The connection is not set up completely: %s", words)
 	}
 	return p, nil
 }
