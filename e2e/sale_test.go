@@ -243,6 +243,9 @@ func TestSavedCardIsCharged(t *testing.T) {
 func TestUnknownOutcomeForbidsTheRepeatAndResolvesByItself(t *testing.T) {
 	t.Parallel()
 	e := shop.emulator("cardflo")
+	// The provider would tell the outcome by itself, sooner than we could look.
+	e.post(t, "callbacks", map[string]any{"enabled": false})
+	defer e.post(t, "callbacks", map[string]any{"enabled": true})
 	// The sale is charged and its answer lost; the first question about it waits until we have looked.
 	e.post(t, "fault", map[string]any{"kind": "drop_after", "method": "POST", "path": "cf-sandbox-key/debit"})
 	e.post(t, "fault", map[string]any{"kind": "delay", "method": "GET", "path": "status/cf-sandbox-key/", "count": 1})

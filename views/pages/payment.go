@@ -61,6 +61,10 @@ func headWords(p domain.Payment) string {
 		return p.Card.Prose() + ", by phone on the provider’s page"
 	case domain.MethodCard:
 		return p.Card.Prose() + ", saved card"
+	case domain.MethodTerminal:
+		return p.Card.Prose() + ", on a terminal"
+	case domain.MethodSchedule:
+		return p.Card.Prose() + ", by a schedule"
 	}
 	return p.Card.Prose()
 }
@@ -99,6 +103,22 @@ func resultNotes(v PaymentView) []note {
 }
 
 func noteOf(v PaymentView, t domain.Transaction, newest bool) (note, bool) {
+	switch t.Type {
+	case domain.Sale, domain.Refund:
+	case domain.Chargeback:
+		if t.Status != domain.TxApproved || !v.Payment.ChargedBack.IsPositive() {
+			return note{}, false
+		}
+		n := note{tone: "warn", icon: "scale", title: "The bank took " + v.Layout.Money(t.Amount) + " back"}
+		n.text = providerWord(v.Payment) + " told us at " + eventTime(v, t.CreatedAt) + "."
+		if t.Note != "" {
+			n.text += " The bank’s reason: “" + t.Note + "”."
+		}
+		n.forbid = "Do not refund it as well."
+		return n, true
+	default:
+		return followUpNote(v, t)
+	}
 	amount, sale := v.Layout.Money(t.Amount), t.Type == domain.Sale
 	provider := providerWord(v.Payment)
 	at := eventTime(v, t.CreatedAt)
@@ -175,6 +195,23 @@ func noteOf(v PaymentView, t domain.Transaction, newest bool) (note, bool) {
 	return note{}, false
 }
 
+// followUpNote says what is open about an operation that has no words of its
+// own.
+func followUpNote(v PaymentView, t domain.Transaction) (note, bool) {
+	what := strings.ToLower(t.Type.Label())
+	switch t.Status {
+	case domain.TxUnknown:
+		return note{tone: "unknown", icon: "circle-question-mark", title: "The " + what + " has no outcome yet", text: "We sent it at " + eventTime(v, t.CreatedAt) + " and " +
+			providerWord(v.Payment) + " did not answer. " + asking(v, t), forbid: "Do not do it again.", after: takesOver(v, t)}, true
+	case domain.TxNeedsPerson:
+		return note{tone: "warn", icon: "user-round-search", title: "A person must find out about the " + what, text: "We stopped asking " + providerWord(v.Payment) +
+			". Its reference there is " + t.AttemptRef + ".", forbid: "Do not do it again until then."}, true
+	case domain.TxPending, domain.TxProcessing:
+		return note{tone: "info", icon: "loader-circle", title: t.Type.Label() + " in progress", text: "Begun at " + eventTime(v, t.CreatedAt) + ". This page follows what happens."}, true
+	}
+	return note{}, false
+}
+
 func asking(v PaymentView, t domain.Transaction) string {
 	if !t.NextAskAt.After(v.Layout.Now) {
 		return "We are asking them now."
@@ -213,6 +250,18 @@ func timelineTitle(t domain.Transaction) string {
 	case domain.TxUnknown:
 		return name + " sent, outcome unknown"
 	case domain.TxApproved:
+		switch t.Type {
+		case domain.Chargeback:
+			return "Charged back by the bank"
+		case domain.ChargebackReversal:
+			return "Chargeback reversed"
+		case domain.Adjustment:
+			return "Amount changed by the provider"
+		case domain.Void:
+			return "Voided"
+		case domain.Capture:
+			return "Captured"
+		}
 		return name + " approved"
 	case domain.TxDeclined:
 		return name + " declined"
@@ -228,7 +277,8 @@ func timelineTitle(t domain.Transaction) string {
 }
 
 func timelineAmount(m layouts.Model, t domain.Transaction) string {
-	if t.Type == domain.Refund {
+	switch t.Type {
+	case domain.Refund, domain.Chargeback, domain.Void, domain.Decrement:
 		return m.Money(negative(t.Amount))
 	}
 	return m.Money(t.Amount)
@@ -297,6 +347,14 @@ func messageText(v PaymentView, t domain.Transaction) string {
 	return strings.TrimRight(b.String(), "\n")
 }
 
+// takenBy: nobody here took what a provider told of.
+func takenBy(p domain.Payment) string {
+	if p.CreatedBy.IsZero() {
+		return "Told by"
+	}
+	return "Taken by"
+}
+
 func paymentFacts(v PaymentView) []components.Line {
 	p := v.Payment
 	facts := []components.Line{
@@ -311,14 +369,15 @@ func paymentFacts(v PaymentView) []components.Line {
 		components.Line{Label: "Through", Value: join(p.ConnectionName, providerWord(p))},
 	)
 	for i := len(v.Transactions) - 1; i >= 0; i-- {
-		if t := v.Transactions[i]; t.Type == domain.Sale && t.ProviderRef != "" {
-			facts = append(facts, components.Line{Label: "Their reference", Value: t.ProviderRef, Mono: true})
+		if t := v.Transactions[i]; (t.Type == domain.Sale || t.Type == domain.Preauth) && t.ProviderRef != "" {
+			facts = append(facts, components.Line{Label: "Their reference", Value: t.ProviderRef, Mono: true},
+				components.Line{Label: "Schedule", Value: t.ScheduleRef, Mono: true}, components.Line{Label: "Terminal", Value: t.DeviceRef, Mono: true})
 			break
 		}
 	}
 	facts = append(facts,
 		components.Line{Label: "Auth code", Value: p.AuthCode, Mono: true},
-		components.Line{Label: "Taken by", Value: p.CreatedByName},
+		components.Line{Label: takenBy(p), Value: p.CreatedByName},
 	)
 	kept := facts[:0]
 	for _, l := range facts {

@@ -11,6 +11,9 @@ import (
 
 func receiptOf(m layouts.Model, merchant domain.Merchant, p domain.Payment) components.Receipt {
 	r := components.Receipt{Merchant: merchant.Name, Test: merchant.Mode == domain.Test, Words: "Card not present"}
+	if p.Method == domain.MethodTerminal {
+		r.Words = "Card present"
+	}
 	for line := range strings.SplitSeq(strings.ReplaceAll(merchant.Address, "\r", ""), "\n") {
 		if line = strings.TrimSpace(line); line != "" {
 			r.Address = append(r.Address, line)
@@ -33,7 +36,10 @@ func receiptOf(m layouts.Model, merchant domain.Merchant, p domain.Payment) comp
 		r.Facts = append(r.Facts, components.Line{Label: "Order", Value: p.OrderReference})
 	}
 	total := p.Amount
-	r.Amounts = append(r.Amounts, components.Line{Label: "Amount", Value: m.Money(p.Amount)})
+	if p.Captured.IsPositive() {
+		total = p.Captured // an adjustment or a capture may have changed it
+	}
+	r.Amounts = append(r.Amounts, components.Line{Label: "Amount", Value: m.Money(total)})
 	if p.Refunded.IsPositive() {
 		r.Amounts = append(r.Amounts, components.Line{Label: "Refunded", Value: m.Money(negative(p.Refunded))})
 		if left, err := p.Captured.Sub(p.Refunded); err == nil {

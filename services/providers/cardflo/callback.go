@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -110,7 +112,9 @@ func (a *Adapter) clean(v any) any {
 	switch v := v.(type) {
 	case map[string]any:
 		out := make(map[string]any, len(v))
-		for name, value := range v {
+		// In order, because two names can become one.
+		for _, name := range slices.Sorted(maps.Keys(v)) {
+			value := v[name]
 			text, isText := value.(string)
 			switch {
 			case strings.EqualFold(name, "iban") && isText && text != "":
@@ -231,7 +235,7 @@ type disputed struct {
 // transactionTypes are the types of notifications and status answers, in
 // capitals and without the mark between words: the document writes "debit" and
 // "DEBIT". INCREMENTAL-AUTHORIZATION, DISPUTE and DISPUTE-REVERSAL are of newer
-// material. A partial void cannot be told from a whole one.
+// material; ASSUMPTION: a dispute takes the money back as a chargeback does.
 var transactionTypes = map[string]domain.TransactionType{
 	"DEBIT": domain.Sale, "PREAUTHORIZE": domain.Preauth, "CAPTURE": domain.Capture, "VOID": domain.Void, "REFUND": domain.Refund,
 	"REGISTER": domain.Register, "DEREGISTER": domain.Deregister, "PAYOUT": domain.Payout, "INCREMENTALAUTHORIZATION": domain.Increment,
@@ -280,6 +284,11 @@ func (a *Adapter) TranslateCallback(kept []byte) ([]providers.Event, error) {
 	if e.Result.Amount, err = amountOf(n.Amount, n.Currency); err != nil {
 		return no("%v", err)
 	}
+	if typ == domain.Void && e.Result.Amount != nil {
+		// A part of a hold is released by a void too, and the notification does
+		// not say which it was: our own attempt knows.
+		e.Type = ""
+	}
 	switch typ {
 	case domain.Chargeback:
 		e.Kind, e.At = providers.EventChargeback, timeOf(n.Chargeback.At)
@@ -305,6 +314,8 @@ func (a *Adapter) TranslateCallback(kept []byte) ([]providers.Event, error) {
 		return []providers.Event{e}, nil
 	}
 	card := e
+	// A sale or a hold can have stored the card as well as a registration.
+	card.Result.Token = storedCard(card.ProviderRef)
 	card.Kind, card.Note = providers.EventCard, a.http.Words(strings.TrimSpace(update+" "+token))
 	if update != "" {
 		// An update repeats the transaction that stored the card; it is news of

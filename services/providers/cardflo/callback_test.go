@@ -135,8 +135,12 @@ func TestTheDocumentsNotifications(t *testing.T) {
 	later := domain.Card{Brand: "Visa", Last4: "1111", Expiry: "02/25"}
 	const uuid = "abcde12345abcde12345"
 	token := func(kind providers.EventKind, note string) providers.Event {
+		stored := ""
+		if kind == providers.EventCard {
+			stored = "register:7e59391c9a939c1be763"
+		}
 		return providers.Event{Kind: kind, Type: domain.Sale, AttemptRef: "20230523141348", ProviderRef: "7e59391c9a939c1be763", Note: note,
-			Result: providers.Result{Outcome: providers.Approved, ProviderRef: "7e59391c9a939c1be763", Amount: amount(999, "EUR"), Card: later}}
+			Result: providers.Result{Outcome: providers.Approved, ProviderRef: "7e59391c9a939c1be763", Amount: amount(999, "EUR"), Card: later, Token: stored}}
 	}
 	for file, want := range map[string][]providers.Event{
 		"callback_success.json": {{Kind: providers.EventOutcome, Type: domain.Sale, AttemptRef: "2019-09-02-0007", ProviderRef: uuid,
@@ -181,7 +185,7 @@ func about(typ, result, more string) string {
 
 func TestEveryTypeOfNotification(t *testing.T) {
 	for word, typ := range map[string]domain.TransactionType{
-		"DEBIT": domain.Sale, "debit": domain.Sale, "PREAUTHORIZE": domain.Preauth, "CAPTURE": domain.Capture, "VOID": domain.Void,
+		"DEBIT": domain.Sale, "debit": domain.Sale, "PREAUTHORIZE": domain.Preauth, "CAPTURE": domain.Capture,
 		"REFUND": domain.Refund, "REGISTER": domain.Register, "DEREGISTER": domain.Deregister, "PAYOUT": domain.Payout,
 		"INCREMENTAL-AUTHORIZATION": domain.Increment, "incrementalAuthorization": domain.Increment,
 	} {
@@ -207,6 +211,26 @@ func TestEveryTypeOfNotification(t *testing.T) {
 		if got, err := read(t, []byte(about(word, "OK", ""))); err == nil {
 			t.Errorf("%q is read as %+v", word, got)
 		}
+	}
+}
+
+// Only our own attempt knows whether a void with an amount was of a part.
+func TestAVoidIsAVoidWhereItTellsNoAmount(t *testing.T) {
+	for body, typ := range map[string]domain.TransactionType{
+		about("VOID", "OK", ""): "",
+		`{"result":"OK","uuid":"abcde12345abcde12345","merchantTransactionId":"ours","transactionType":"VOID"}`: domain.Void,
+	} {
+		got, err := read(t, []byte(body))
+		if err != nil || len(got) != 1 || got[0].Type != typ || got[0].AttemptRef != "ours" || got[0].Result.Outcome != providers.Approved {
+			t.Errorf("%s: %+v, %v", body, got, err)
+		}
+	}
+}
+
+func TestARegistrationWithoutAUUIDStoresNothing(t *testing.T) {
+	got, err := read(t, []byte(`{"result":"OK","merchantTransactionId":"ours","transactionType":"REGISTER"}`))
+	if err != nil || len(got) != 1 || got[0].Result.Token != "" {
+		t.Errorf("%+v, %v", got, err)
 	}
 }
 
@@ -394,6 +418,20 @@ func TestCleaningIsDeterministicAndKeepsWhatIsRead(t *testing.T) {
 			t.Fatalf("%+v, %v from %s", got, err, first)
 		}
 	})
+}
+
+func TestTwoNamesThatBecomeOneAreCleanedAlikeEachTime(t *testing.T) {
+	const body = `{"4111111111111111":"a","4000300011112220":"b","5555555555554444":"c","iban":"AT123456789012345678","ibanEnding":"1234"}`
+	a := receiver(t)
+	first, err := a.CleanCallback([]byte(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 50 {
+		if again, err := a.CleanCallback([]byte(body)); err != nil || !bytes.Equal(first, again) {
+			t.Fatalf("%s, then %s, %v", first, again, err)
+		}
+	}
 }
 
 func TestTheReplyIsTheDocuments(t *testing.T) {

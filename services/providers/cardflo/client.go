@@ -445,5 +445,11 @@ func (a *Adapter) garbage(op string, resp *httpclient.Response, secret, format s
 // what has it not is a token of payment.js.
 const storedPrefix = "register:"
 
-// storedCard is the token of a card that a registration stored.
-func storedCard(uuid string) string { return storedPrefix + uuid }
+// storedCard is the token of the card that the transaction of that uuid stored;
+// empty without one.
+func storedCard(uuid string) string {
+	if uuid == "" {
+		return ""
+	}
+	return storedPrefix + uuid
+}

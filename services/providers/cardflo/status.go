@@ -302,7 +302,7 @@ func (a *Adapter) finish(res providers.Result, with returnData, check risk, secr
 		res.Text = with.payer()
 	}
 	if advice := either(with.ParsedAdvice, with.Advice); advice != "" {
-		res.Text = strings.TrimSpace(res.Text + " Advice of the card scheme: " + string(advice))
+		res.Text = strings.TrimSpace(res.Text + " (advice of the card scheme: " + string(advice) + ")")
 	}
 	res.Code, res.Text = a.http.Words(res.Code, secret), a.http.Words(res.Text, secret)
 	return res

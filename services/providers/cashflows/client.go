@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -576,6 +577,9 @@ func (g *gateway) FollowHint(ctx context.Context, h providers.Hint) ([]providers
 		}
 		return nil, question(err)
 	}
+	if r.payment != "" && !slices.ContainsFunc(ans.Data.Payments, func(p paymentData) bool { return string(p.Reference) == r.payment }) {
+		return nil, nil
+	}
 	typ := g.sale
 	if ans.Data.Type == typeCredit {
 		typ = domain.Payout
@@ -583,9 +587,6 @@ func (g *gateway) FollowHint(ctx context.Context, h providers.Hint) ([]providers
 	res, err := g.jobResult(op, resp, ans, wanted{typ: typ, job: r.job, payment: r.payment})
 	if err != nil {
 		return nil, question(err)
-	}
-	if p, _ := parseRef(res.ProviderRef); r.payment != "" && !named(ans.Data.Payments, r.payment) && p.payment != r.payment {
-		return nil, nil
 	}
 	events := []providers.Event{{
 		Kind: providers.EventOutcome, Type: typ, AttemptRef: string(ans.Data.Order.OrderNumber), ProviderRef: res.ProviderRef, Result: res,
@@ -608,15 +609,6 @@ func (g *gateway) FollowHint(ctx context.Context, h providers.Hint) ([]providers
 		}
 	}
 	return events, nil
-}
-
-func named(payments []paymentData, reference string) bool {
-	for _, p := range payments {
-		if string(p.Reference) == reference {
-			return true
-		}
-	}
-	return false
 }
 
 // TestConnection asks for the payment methods, which changes nothing.

@@ -20,7 +20,6 @@ import (
 const (
 	statusReserved  = "Reserved"
 	statusPaid      = "Paid"
-	statusVerified  = "Verified"
 	statusCancelled = "Cancelled"
 )
 
@@ -354,7 +353,7 @@ func (g *gateway) jobResult(op string, resp *httpclient.Response, ans answer[job
 	case word == statusReserved && w.typ == domain.Sale:
 		res.Text = "The provider holds the amount instead of taking it: Auto Capture is off in this configuration."
 	case word == statusPaid && w.typ == domain.Preauth:
-		res.Text = "The provider took the amount instead of holding it: Auto Capture is on in this configuration."
+		res.Text = "The provider has taken this amount, so it does not hold it: Auto Capture may be on in this configuration."
 	case bust && open(d.Payments):
 		res.Text = "The provider’s job has ended, but one of its payments has not."
 	case bust:
@@ -383,7 +382,7 @@ func pick(d *jobData, known string) (word string, p *paymentData) {
 		one := &d.Payments[i]
 		same, kept := string(one.Status) == word, p != nil && string(p.Status) == word
 		switch {
-		case p == nil, same && !kept, same == kept && string(one.Reference) == known:
+		case p == nil, same && !kept, same == kept && string(p.Reference) != known:
 			p = one
 		}
 	}

@@ -732,7 +732,11 @@ func TestRegistration(t *testing.T) {
 	if len(reg.Addresses) != 0 {
 		t.Error("there is no public address to name")
 	}
-	if got := fmt.Sprint(reg.Settings(), reg.Secrets()); got != "[accountId asyncRequests asyncFormConfirmed] [apiToken]" {
+	var fields []string
+	for _, f := range reg.Fields {
+		fields = append(fields, fmt.Sprintf("%s %t %t", f.Name, f.Secret, f.Required))
+	}
+	if got := strings.Join(fields, ", "); got != "accountId false true, apiToken true true, asyncRequests false false, asyncFormConfirmed false false" {
 		t.Error(got)
 	}
 	if reg.PartRefund || reg.Idempotency != (providers.Idempotency{}) || reg.Absence != (providers.Absence{}) {

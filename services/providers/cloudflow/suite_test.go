@@ -14,9 +14,8 @@ import (
 	"github.com/counterfoil/counterfoil/services/sandbox/kit"
 )
 
-// TestBehaviour runs without the asynchronous request: the suite spoils the
-// first answer, which there is that of the question before it, so that nothing
-// has left. TestFaultsOfTheLine spoils both.
+// TestBehaviour spoils of the asynchronous request the request itself;
+// TestFaultsOfTheLine spoils the question before it too.
 func TestBehaviour(t *testing.T) {
 	providertest.Run(t, providertest.Subject{
 		Registration: cloudflow.Registration(),
@@ -27,8 +26,9 @@ func TestBehaviour(t *testing.T) {
 				AllowHosts: []string{host}, BreakAfter: 1000, Transcript: func(x httpclient.Exchange) { record(x.String()) },
 			})
 		},
-		Settings: map[string]string{cloudflow.SettingAccountID: emulator.SandboxAccountID},
-		Secrets:  map[string]string{cloudflow.SecretAPIToken: emulator.SandboxAPIToken},
+		Settings: map[string]string{cloudflow.SettingAccountID: emulator.SandboxAccountID,
+			cloudflow.SettingAsyncRequests: emulator.ExtensionPath + "/requests", cloudflow.SettingAsyncForm: "yes"},
+		Secrets: map[string]string{cloudflow.SecretAPIToken: emulator.SandboxAPIToken},
 		WrongSecrets: map[string]map[string]string{
 			"token": {cloudflow.SecretAPIToken: "No-Such-Token"},
 			"case":  {cloudflow.SecretAPIToken: strings.ToLower(emulator.SandboxAPIToken)},

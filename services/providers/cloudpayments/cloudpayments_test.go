@@ -540,7 +540,11 @@ func TestNewRefusesWhatCannotWork(t *testing.T) {
 	if err != nil || p.Name() != cloudpayments.Name {
 		t.Errorf("%v", err)
 	}
-	if got := fmt.Sprint(reg.Settings(), reg.Secrets()); got != "[tenantId businessCode] [apiKey]" {
+	var fields []string
+	for _, f := range reg.Fields {
+		fields = append(fields, fmt.Sprintf("%s %t %t", f.Name, f.Secret, f.Required))
+	}
+	if got := strings.Join(fields, ", "); got != "apiKey true true, tenantId false false, businessCode false false" {
 		t.Error(got)
 	}
 }

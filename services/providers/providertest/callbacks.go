@@ -16,9 +16,9 @@ import (
 	"github.com/counterfoil/counterfoil/services/providers"
 )
 
-// delivered makes a sale and gives the callback that the emulator sends for it,
-// as it came over the wire.
-func (h *harness) delivered() (providers.SaleRequest, providers.Callback) {
+// delivered makes a sale of 12.50 and gives our reference of it with the callback
+// that the emulator sends, as it came over the wire.
+func (h *harness) delivered() (string, providers.Callback) {
 	h.t.Helper()
 	got := make(chan providers.Callback, 16)
 	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -30,13 +30,19 @@ func (h *harness) delivered() (providers.SaleRequest, providers.Callback) {
 	h.callbackURL = receiver.URL + "/webhooks/" + h.s.Registration.Name + "/0190a1b2-c3d4-7000-8000-000000000001"
 	h.provider = h.connect(h.server.URL, h.s.Secrets)
 	h.emulator.Kit().Callbacks.Enable(true)
-	req, _ := h.sold(1250)
+	ref := ""
+	if h.s.Trigger != nil {
+		ref = h.s.Trigger(h.t, h.provider, h.amount(1250))
+	} else {
+		req, _ := h.sold(1250)
+		ref = req.AttemptRef
+	}
 	select {
 	case call := <-got:
-		return req, call
+		return ref, call
 	case <-time.After(10 * time.Second):
 		h.t.Fatal("the emulator sent no callback")
-		return req, providers.Callback{}
+		return ref, providers.Callback{}
 	}
 }
 
@@ -51,7 +57,7 @@ func (s Subject) callbacks(t *testing.T) {
 	}
 	t.Run("a callback of the provider's is believed and read", func(t *testing.T) {
 		h := s.start(t)
-		req, call := h.delivered()
+		ref, call := h.delivered()
 		r := h.provider.(providers.CallbackReceiver)
 		if err := r.VerifyCallback(call); err != nil {
 			t.Fatal(err)
@@ -69,8 +75,8 @@ func (s Subject) callbacks(t *testing.T) {
 			t.Fatalf("%+v, %v", events, err)
 		}
 		e := events[0]
-		if e.Kind != providers.EventOutcome || e.Type != domain.Sale || e.AttemptRef != req.AttemptRef || e.ProviderRef == "" ||
-			e.Result.Outcome != providers.Approved || e.Result.Amount == nil || *e.Result.Amount != req.Amount {
+		if e.Kind != providers.EventOutcome || e.Type != domain.Sale || e.AttemptRef != ref || e.ProviderRef == "" ||
+			e.Result.Outcome != providers.Approved || e.Result.Amount == nil || *e.Result.Amount != h.amount(1250) {
 			t.Errorf("%+v", e)
 		}
 	})

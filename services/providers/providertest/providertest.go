@@ -72,6 +72,9 @@ type Subject struct {
 	// open batches.
 	Device providers.DeviceRef
 	Batch  providers.BatchRequest
+	// Trigger makes an approved sale about which the provider calls us, and gives
+	// our reference of it, where a sale by token is not one.
+	Trigger func(t *testing.T, p providers.Provider, a money.Amount) string
 	// CallbackSecret names the secret that proves callbacks.
 	CallbackSecret string
 }

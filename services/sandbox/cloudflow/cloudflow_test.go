@@ -208,7 +208,7 @@ func TestATerminalIsTakenOffAndPutBackByControl(t *testing.T) {
 	control := kit.Control{BaseURL: f.origin, Provider: cloudflow.Name}
 	path := "/devices/" + cloudflow.DeviceOnline + "/connected"
 	for _, connected := range []bool{false, true, false} {
-		if err := control.Do(t.Context(), "device", map[string]any{"reference_id": cloudflow.DeviceOnline, "connected": connected}, nil); err != nil {
+		if err := control.Command(t.Context(), "device", map[string]any{"reference_id": cloudflow.DeviceOnline, "connected": connected}, nil); err != nil {
 			t.Fatal(err)
 		}
 		if status, _ := f.get(t, path); (status == 200) != connected {
@@ -224,7 +224,7 @@ func TestATerminalIsTakenOffAndPutBackByControl(t *testing.T) {
 	for _, bad := range []any{
 		map[string]any{"reference_id": "no-such", "connected": true}, map[string]any{"reference_id": cloudflow.DeviceOnline}, map[string]any{"x": 1}, nil,
 	} {
-		if err := control.Do(t.Context(), "device", bad, nil); err == nil {
+		if err := control.Command(t.Context(), "device", bad, nil); err == nil {
 			t.Errorf("%v was taken", bad)
 		}
 	}

@@ -133,14 +133,14 @@ func TestAKeyExpiresByTheClockAndIsRevokedByControl(t *testing.T) {
 	if got := f.check(t, cloudpayments.KeyExpiring); got != expired {
 		t.Error(got)
 	}
-	if err := control.Do(t.Context(), "revoke", map[string]string{"key": cloudpayments.KeyValid}, nil); err != nil {
+	if err := control.Command(t.Context(), "revoke", map[string]string{"key": cloudpayments.KeyValid}, nil); err != nil {
 		t.Fatal(err)
 	}
 	if got := f.check(t, cloudpayments.KeyValid); got != disallowed {
 		t.Error(got)
 	}
 	for _, bad := range []any{map[string]string{"key": "no-such-key"}, map[string]string{"x": "y"}, nil} {
-		if err := control.Do(t.Context(), "revoke", bad, nil); err == nil {
+		if err := control.Command(t.Context(), "revoke", bad, nil); err == nil {
 			t.Errorf("%v was taken", bad)
 		}
 	}

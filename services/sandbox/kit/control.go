@@ -252,15 +252,6 @@ func (c Control) Reset(ctx context.Context) error {
 	return c.call(ctx, http.MethodPost, "reset", struct{}{}, nil)
 }
 
-// Do calls a control of the emulator's own (Controlled) with a body of its
-// form; nil sends none and asks with GET. out may be nil.
-func (c Control) Do(ctx context.Context, name string, in, out any) error {
-	if in == nil {
-		return c.call(ctx, http.MethodGet, name, nil, out)
-	}
-	return c.call(ctx, http.MethodPost, name, in, out)
-}
-
 func (c Control) call(ctx context.Context, method, path string, in, out any) error {
 	var body io.Reader
 	if in != nil {

@@ -436,11 +436,11 @@ func TestAnEmulatorMayHaveControlsOfItsOwn(t *testing.T) {
 	srv := httptest.NewServer(kit.ControlHandler(map[string]kit.Emulator{"lamp": l}))
 	t.Cleanup(srv.Close)
 	control := kit.Control{BaseURL: srv.URL, Provider: "lamp"}
-	if err := control.Do(t.Context(), "lamp", map[string]bool{"on": true}, nil); err != nil || !l.on.Load() {
+	if err := control.Command(t.Context(), "lamp", map[string]bool{"on": true}, nil); err != nil || !l.on.Load() {
 		t.Errorf("%v", err)
 	}
 	for _, bad := range []any{nil, map[string]bool{}, map[string]bool{"On": true, "x": true}, map[string]string{"on": "yes"}} {
-		if err := control.Do(t.Context(), "lamp", bad, nil); err == nil {
+		if err := control.Command(t.Context(), "lamp", bad, nil); err == nil {
 			t.Errorf("%v was taken", bad)
 		}
 	}

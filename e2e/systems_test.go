@@ -1,0 +1,116 @@
+package e2e_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/playwright-community/playwright-go"
+)
+
+// ask posts to one of an emulator's own controls and reads its answer.
+func (e emulator) ask(t *testing.T, call string, body any) map[string]string {
+	t.Helper()
+	raw, err := json.Marshal(body)
+	must(t, err)
+	res, err := client.Post(e.url+call, "application/json", bytes.NewReader(raw))
+	must(t, err)
+	defer func() { _ = res.Body.Close() }()
+	answer, err := io.ReadAll(res.Body)
+	must(t, err)
+	if res.StatusCode >= 300 {
+		t.Fatalf("emulator %s: %s %s", call, res.Status, answer)
+	}
+	out := map[string]string{}
+	must(t, json.Unmarshal(answer, &out))
+	return out
+}
+
+func TestTheProviderTellsOfAChargebackAndOfItsEndByItself(t *testing.T) {
+	t.Parallel()
+	v := visit(t, shop, options{as: owner})
+	v.saleByFrame("61.11", "TOLD-1", "4111 1111 1111 1111")
+	v.sees("61.11 GBP taken")
+	payment := v.path()
+	e := shop.emulator("cardflo")
+	sale := e.charges(t, "sale", 6111)
+	if len(sale) != 1 {
+		t.Fatalf("the provider holds %+v", sale)
+	}
+	back := e.ask(t, "chargeback", map[string]string{"uuid": sale[0].ID, "amount": "61.11", "reason": "Unauthorized payment"})
+	eventually(t, "the payment is disputed", func() bool {
+		v.goTo(payment)
+		return v.there(v.page.Locator("main").GetByText("Disputed"))
+	})
+	v.sees("The bank took 61.11 GBP back", "Unauthorized payment", "Charged back by the bank", "The bank has already taken money back")
+	v.everyWidth("charged back")
+	v.goTo(payment + "/refund")
+	v.sees("This cannot be refunded")
+	e.ask(t, "chargeback-reversal", map[string]string{"uuid": back["uuid"]})
+	eventually(t, "the payment is no longer disputed", func() bool {
+		v.goTo(payment)
+		return !v.there(v.page.Locator("main").GetByText("Disputed"))
+	})
+	v.sees("Chargeback reversed", "Refund…")
+	v.look("chargeback reversed")
+	v.goTo("/connections")
+	v.follow("Card by phone")
+	v.follow("What Cardflo has told so far")
+	v.sees("Chargeback: Approved.", "Applied")
+	v.everyWidth("calls of a provider")
+}
+
+func TestATelephoneSaleThroughCashflowsEndsByItsHintAndItsOwnAnswer(t *testing.T) {
+	t.Parallel()
+	v := visit(t, shop, options{as: owner})
+	v.takeForm("Web and phone")
+	v.fill(v.amount(), "62.22")
+	v.fill(v.order(), "CASHFLOWS-1")
+	v.look("form of Cashflows")
+	v.click(v.charge())
+	v.at(paymentPage)
+	v.sees("Waiting for the card")
+	must(t, v.box().GetByLabel("Name on the card").Fill("Luke Skywalker"))
+	v.typeCard(v.box(), "4111 1111 1111 1111")
+	v.look("waiting for the card at Cashflows")
+	must(t, v.box().GetByRole("button", playwright.FrameLocatorGetByRoleOptions{Name: regexp.MustCompile("^Pay ")}).Click())
+	v.sees("Sale approved", "62.22 GBP taken")
+	v.look("approved by Cashflows")
+	onlyOnce(t, "cashflows", "sale", 6222)
+
+	v.goTo(v.path() + "/refund")
+	v.choose("A part of it")
+	v.fill(v.refundAmount(), "12.22")
+	v.click(v.refundButton())
+	v.sees("Part refunded", "12.22")
+	onlyOnce(t, "cashflows", "refund", 1222)
+}
+
+func TestEverySystemsConnectionIsTestedAndSaysWhatItOffers(t *testing.T) {
+	t.Parallel()
+	v := visit(t, shop, options{as: owner})
+	for _, c := range []struct{ name, offers, not string }{
+		{"Card by phone", "Schedules", "Batches"},
+		{"Saved cards", "Payments on a terminal", "Schedules"},
+		{"Web and phone", "Unverified callbacks, as a hint to ask", "Pay-by-link"},
+		{"Counter terminals", "Is a terminal connected", "Refund"},
+		{"Loyalty partner", "Sign-in at the provider", "Sale with a card token"},
+	} {
+		v.goTo("/connections")
+		v.follow(c.name)
+		v.press("Test the connection")
+		v.sees("Last test")
+		v.look("tested " + c.name)
+		for capability, offered := range map[string]string{c.offers: "Yes", c.not: "No"} {
+			row := v.page.Locator("#offers tr").Filter(playwright.LocatorFilterOptions{Has: v.page.Locator("th", playwright.PageLocatorOptions{HasText: regexp.MustCompile("^\\s*" + regexp.QuoteMeta(capability))})})
+			text, err := row.First().InnerText()
+			must(t, err)
+			if cells := strings.Split(text, "\t"); len(cells) < 2 || strings.TrimSpace(cells[1]) != offered {
+				t.Errorf("%s, %s: the page says %q", c.name, capability, text)
+			}
+		}
+	}
+}
