@@ -292,6 +292,9 @@ func tellSandbox(ctx context.Context, h *house, address string) error {
 					return err
 				}
 				for _, x := range charges {
+					if x.Type != domain.Sale && x.Type != domain.Refund {
+						continue // the emulators adopt sales and their refunds
+					}
 					if known[c.Provider] == nil {
 						known[c.Provider] = map[string][]adoptedCharge{}
 					}
@@ -329,6 +332,9 @@ type adoptedCharge struct {
 }
 
 func demoAccount(h *house, tx *store.Tx, ctx context.Context, c domain.Connection) (string, error) {
+	if c.Provider == "cashflows" {
+		return c.Settings["configurationId"], nil
+	}
 	sealed, err := tx.Secrets(ctx, c.ID)
 	if err != nil || sealed["apiKey"] == nil {
 		return "", err

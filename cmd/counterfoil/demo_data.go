@@ -66,7 +66,7 @@ var demoMerchants = []demoMerchant{
 		people: demoPeople("harbour.example", "Olive Mercer", "Adam Frost", "Maya Okafor", "Tom Birch", "Dee Lindqvist", "Ana Reis"),
 		connections: []demoConnection{
 			{provider: "cardflo", name: "Card by phone", basePath: "/cardflo/api/v3",
-				settings: map[string]string{"cardFrameURL": "{sandbox}/cardflo/frame/cf-sandbox-signed-key"},
+				settings: map[string]string{"cardFrameURL": "{sandbox}/cardflo/frame/cf-sandbox-signed-key", "partialVoid": "yes"},
 				secrets:  map[string]string{"apiKey": "cf-sandbox-signed-key", "username": "cf-sandbox-signed-user", "password": "cf-sandbox-signed-password", "sharedSecret": "cf-sandbox-signed-shared-secret"}},
 			{provider: "handpoint", name: "Saved cards", basePath: "/handpoint", secrets: map[string]string{"apiKey": "hp-sandbox-key", "callbackToken": "hp-sandbox-callback-token"}},
 			{provider: "cashflows", name: "Web and phone", basePath: "/cashflows", settings: map[string]string{"configurationId": "c0ffee00-0000-4000-8000-000000000001"},

@@ -474,6 +474,8 @@ func (v *telling) chargeback(ctx context.Context) (Told, error) {
 		return Told{Status: domain.CallbackNothingNew, Why: "We knew it already.", TransactionID: v.x.ID}, nil
 	case e.Result.Amount == nil || !e.Result.Amount.IsPositive() || e.ProviderRef == "":
 		return quarantined("It tells no amount or no reference."), nil
+	case e.Result.Outcome != providers.Approved:
+		return quarantined("It does not say that the money was taken back."), nil
 	case !v.originFound:
 		return v.wait("It is about a payment that is not known here."), nil
 	}
@@ -505,6 +507,8 @@ func (v *telling) reversal(ctx context.Context) (Told, error) {
 		return Told{Status: domain.CallbackNothingNew, Why: "We knew it already.", TransactionID: v.x.ID}, nil
 	case e.Result.Amount == nil || !e.Result.Amount.IsPositive() || e.ProviderRef == "":
 		return quarantined("It tells no amount or no reference."), nil
+	case e.Result.Outcome != providers.Approved:
+		return quarantined("It does not say that the money was given again."), nil
 	case !v.originFound:
 		return v.wait("It reverses a chargeback that is not known here."), nil
 	}
@@ -528,8 +532,7 @@ func (v *telling) book(ctx context.Context, t domain.TransactionType, origin dom
 		return Told{}, err
 	}
 	res := v.e.Result
-	// What happened at the bank is a fact, whatever words the notice has.
-	res.Outcome, res.ProviderRef, res.Card = providers.Approved, v.e.ProviderRef, domain.Card{}
+	res.ProviderRef, res.Card = v.e.ProviderRef, domain.Card{}
 	return v.settle(ctx, x, res)
 }
 

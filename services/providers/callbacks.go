@@ -41,6 +41,10 @@ type CallbackReceiver interface {
 	CallbackReply() (status int, body string)
 }
 
+// CallbackProver says whether a connection has what its provider's calls are
+// proved with; without it each is refused.
+type CallbackProver interface{ ProvesCallbacks() bool }
+
 // HintReceiver reads calls that cannot be verified: each is only a reason to ask
 // the provider (seed 001).
 type HintReceiver interface {

@@ -77,6 +77,9 @@ func Offers(p Provider, reg Registration, settings map[string]string, origin str
 			o.Offered = ok && has[TokenSeller](p)
 		case implements[c] != nil:
 			o.Offered = implements[c](p)
+			if prover, ok := p.(CallbackProver); ok && c == domain.CanReceiveCallbacks && !prover.ProvesCallbacks() {
+				o.Offered, o.Why = false, "This connection has no secret that proves the provider’s calls, so each is refused."
+			}
 		}
 		switch {
 		case !o.Offered && o.Why == "":

@@ -35,7 +35,7 @@ const (
 	SettingPageOrigin = "pageOrigin"
 
 	// The settings below say what the connection's acquirer offers, each "yes"
-	// or "no"; empty is yes. The document leaves these to the acquirer: "is only
+	// or "no"; empty is yes, but for voids of a part. The document leaves these to the acquirer: "is only
 	// supported by a few adapters", "if supported by the adapter", "depending on
 	// the payment method".
 	SettingSchedules      = "schedules"
@@ -65,11 +65,19 @@ var offered = []struct {
 	{SettingSchedules, "Schedules", domain.CanSchedule, "This connection’s connector is not available for schedules."},
 }
 
+// asked says that a capability is offered only where a person said yes: an
+// acquirer that ignores the amount of a void would release the whole hold.
+func asked(c domain.Capability) bool { return c == domain.CanDecrease }
+
 // narrow says why a connection does not offer a capability.
 func narrow(settings map[string]string, c domain.Capability) string {
 	for _, o := range offered {
-		if o.capability == c && settings[o.setting] == "no" {
+		switch {
+		case o.capability != c:
+		case settings[o.setting] == "no":
 			return o.why
+		case asked(c) && settings[o.setting] != "yes":
+			return "Not known of this connection’s acquirer; choose Yes in its settings when the acquirer says so."
 		}
 	}
 	return ""
@@ -86,7 +94,11 @@ func fields() []providers.Field {
 		{Name: SettingPageOrigin, Label: "Payment page’s origin", Hint: "Leave it empty unless payment pages are on another host than the API.", Kind: providers.FieldURL},
 	}
 	for _, o := range offered {
-		out = append(out, providers.Field{Name: o.setting, Label: o.label, Hint: "Choose No if the connection’s acquirer does not offer it.", Kind: providers.FieldChoice,
+		hint := "Choose No if the connection’s acquirer does not offer it."
+		if asked(o.capability) {
+			hint = "Choose Yes only if the acquirer says that it honours the amount; one that ignores it would release the whole hold."
+		}
+		out = append(out, providers.Field{Name: o.setting, Label: o.label, Hint: hint, Kind: providers.FieldChoice,
 			Options: []providers.Option{{Value: "yes", Label: "Yes"}, {Value: "no", Label: "No"}}})
 	}
 	return out

@@ -28,6 +28,10 @@ const callbackSkew = 60 * time.Second
 // (seed 003, "Data Verification").
 func (a *Adapter) SignsCallbacks() bool { return true }
 
+// ProvesCallbacks says that there is a shared secret, without which every
+// notification is refused.
+func (a *Adapter) ProvesCallbacks() bool { return len(a.proofs) > 0 }
+
 // VerifyCallback checks X-Signature over the notification as it came: its
 // method, body, content type, date and request URI, with the shared secret of
 // the connection or of any set that counts beside it (seed 003, "Signature" and

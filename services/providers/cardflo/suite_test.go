@@ -39,6 +39,7 @@ func with(m map[string]string, name, value string) map[string]string {
 
 func subject() providertest.Subject {
 	return providertest.Subject{
+		Settings:     map[string]string{cardflo.SettingPartialVoid: "yes"},
 		Registration: cardflo.Registration(),
 		Emulator:     func() kit.Emulator { return emulator.New(emulator.Config{}, nil) },
 		BasePath:     emulator.BasePath,

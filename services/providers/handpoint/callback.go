@@ -21,6 +21,10 @@ import (
 // Request Object). The body is not signed.
 const tokenHeader = "AUTH-TOKEN"
 
+// ProvesCallbacks says that there is a token, without which every callback is
+// refused.
+func (a *Adapter) ProvesCallbacks() bool { return len(a.tokens) > 0 }
+
 // VerifyCallback compares the token of a terminal's call with the connection's,
 // and with those that a rotation still lets count, in constant time. A
 // connection without one believes no call.

@@ -732,7 +732,7 @@ func TestWhatAConnectionOffersFollowsItsAcquirerAndKey(t *testing.T) {
 	reg := handpoint.Registration()
 	a := start(t, options{}).Adapter
 	always := []domain.Capability{domain.CanSellByToken, domain.CanRefund, domain.CanPartRefund, domain.CanVoidSale, domain.CanTokenFromPast, domain.CanListDevices,
-		domain.CanCommandDevice, domain.CanUseTerminal, domain.CanLookUp, domain.CanReceiveCallbacks, domain.CanTestConnection}
+		domain.CanCommandDevice, domain.CanUseTerminal, domain.CanLookUp, domain.CanTestConnection} // and no callbacks, without a token that proves them
 	holds := []domain.Capability{domain.CanCapture, domain.CanPartCapture, domain.CanIncrease, domain.CanDecrease}
 	for _, c := range []struct {
 		name     string
