@@ -235,18 +235,18 @@ func (a *Adapter) readLinked(resp *httpclient.Response, q providers.Lookup, abse
 			if q.OriginalRef == "" || !strings.EqualFold(string(ans.OriginalEFT), q.OriginalRef) {
 				continue
 			}
-			if approving(ans.FinStatus) {
+			if approving(ans.FinStatus) && !another(ans, q) {
 				// What is voided once cannot be voided again.
 				return a.record(resp, ans, q)
 			}
 			twin = "the list has a reversal of it that cannot be told from another"
 		case q.Type == domain.Capture:
 			amount, err := readAmount(statusUnit, ans.TotalAmount, ans.Currency)
-			if err == nil && *amount == q.Amount && approving(ans.FinStatus) {
+			if err == nil && *amount == q.Amount && approving(ans.FinStatus) && !another(ans, q) {
 				// "A pre-authorization can only be captured ONCE."
 				return a.record(resp, ans, q)
 			}
-			twin = "the list has a capture of another amount, and there can be only one"
+			twin = "the list has another capture, and there can be only one"
 		case holds(q.Type):
 			// Its amount may be the change or the new whole.
 			twin = "the list has a change of the hold that cannot be told from another"
@@ -276,6 +276,13 @@ func (a *Adapter) readLinked(resp *httpclient.Response, q providers.Lookup, abse
 func (a *Adapter) isOurs(ans statusAnswer, q providers.Lookup) bool {
 	return (q.AttemptRef != "" && (strings.EqualFold(string(ans.TransactionReference), q.AttemptRef) || strings.EqualFold(string(ans.CustomerReference), q.AttemptRef))) ||
 		(q.ProviderRef != "" && string(ans.ref()) == q.ProviderRef)
+}
+
+// another says that a record carries the reference of somebody else's attempt:
+// what it did is done, but not by ours.
+func another(ans statusAnswer, q providers.Lookup) bool {
+	own := ans.TransactionReference != "" && !strings.EqualFold(string(ans.TransactionReference), q.OriginalAttempt)
+	return own || ans.CustomerReference != ""
 }
 
 func isZero(t text) bool { return strings.Trim(string(t), "0") == "" }
