@@ -441,12 +441,12 @@ func TestALostChangeOfAHoldIsFoundUnderIt(t *testing.T) {
 				t.Errorf("the answer was lost: %+v", got)
 			}
 			q.AttemptRef = uuid.NewString()
-			if got := l.find(q); got.Outcome != providers.Pending {
-				t.Errorf("of another attempt: %+v", got)
+			want := providers.Absent
+			if c.typ == domain.Capture {
+				want = providers.Pending // it is captured, and cannot be twice
 			}
-			q.Amount = euros(701)
-			if got := l.find(q); got.Outcome != providers.Pending {
-				t.Errorf("of another amount: %+v", got)
+			if got := l.find(q); got.Outcome != want {
+				t.Errorf("of another attempt: %+v", got)
 			}
 			q.OriginalAttempt = ""
 			if _, err := l.FindStatus(ctx, q); err == nil {
@@ -718,6 +718,10 @@ func TestUndefinedIsAbsentAtAnyAge(t *testing.T) {
 		if got := l.find(providers.Lookup{Type: typ, AttemptRef: uuid.NewString()}); got.Outcome != providers.Absent {
 			t.Errorf("%s: %+v", typ, got)
 		}
+	}
+	for _, typ := range []domain.TransactionType{domain.Register, domain.TipAdjustment, domain.Increment, domain.Decrement, domain.Capture} {
+		_, err := l.FindStatus(t.Context(), providers.Lookup{Type: typ, AttemptRef: uuid.NewString()})
+		wantRefused(t, err, providers.KindRefused, false, "")
 	}
 	if a := handpoint.Registration().Absence; a.After != 90*time.Second || a.Asks != 1 {
 		t.Errorf("%+v", a)

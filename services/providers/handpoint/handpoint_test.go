@@ -477,6 +477,7 @@ func TestALostRefundIsLookedForUnderItsSale(t *testing.T) {
 		{"by the provider's id", list(sale, record("REFUND", saleRef, "known", "500", "AUTHORISED")), approved},
 		{"a twin of the same amount", list(sale, record("REFUND", saleRef, "g2", "500", "AUTHORISED")), pending},
 		{"a twin whose amount cannot be read", list(sale, record("REFUND", saleRef, "g2", "5.00", "AUTHORISED")), pending},
+		{"a twin with a reference of its own", list(sale, record("REFUND", "8d7a1c11-4b4d-4704-94ac-2570f9b00001", "g2", "500", "AUTHORISED")), absent},
 		{"a refund of another amount", list(sale, record("REFUND", saleRef, "g2", "501", "AUTHORISED")), absent},
 		{"a reversal of a refund", list(sale, record("VOID_REFUND", saleRef, "g2", "500", "AUTHORISED")), absent},
 		{"500", answer{status: 500}, unknown},
@@ -537,6 +538,8 @@ func TestALostVoidOrCaptureIsTheOnlyOneOfItsList(t *testing.T) {
 		{"an operation of a type to come", record("A_WORD_TO_COME", ""), domain.Capture, pending},
 		{"an increase", record("PRE_AUTHORIZATION_INCREASE", ""), domain.Increment, pending},
 		{"an increase, and a decrease was lost", record("PRE_AUTHORIZATION_INCREASE", ""), domain.Decrement, pending},
+		{"an increase of another attempt", record("PRE_AUTHORIZATION_INCREASE", `,"customerReference":"`+saleGUID+`"`), domain.Increment, absent},
+		{"an increase, and a capture was lost", record("PRE_AUTHORIZATION_INCREASE", ""), domain.Capture, absent},
 		{"no change", record("REFUND", ""), domain.Increment, absent},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -548,10 +551,15 @@ func TestALostVoidOrCaptureIsTheOnlyOneOfItsList(t *testing.T) {
 			c.want.check(t, res, err)
 		})
 	}
-	for _, changed := range []string{`"increaseAmount":0,"capturedAmount":2000`, `"increaseAmount":500,"capturedAmount":0`} {
+	for changed, want := range map[string]map[domain.TransactionType]verdict{
+		`"increaseAmount":0,"capturedAmount":2000`: {domain.Increment: pending, domain.Capture: pending},
+		`"increaseAmount":500,"capturedAmount":0`:  {domain.Increment: pending, domain.Capture: absent},
+	} {
 		s := serve(t, map[string]answer{"/transactions/" + saleRef + "/status/all": {status: 200, body: "[" + strings.Replace(first, `"increaseAmount":0,"capturedAmount":0`, changed, 1) + "]"}})
-		res, err := s.adapter(t).FindStatus(t.Context(), providers.Lookup{Type: domain.Increment, AttemptRef: refundRef, OriginalAttempt: saleRef, Amount: money.FromMinor(500, eur)})
-		pending.check(t, res, err)
+		for typ, v := range want {
+			res, err := s.adapter(t).FindStatus(t.Context(), providers.Lookup{Type: typ, AttemptRef: refundRef, OriginalAttempt: saleRef, Amount: money.FromMinor(500, eur)})
+			v.check(t, res, err)
+		}
 	}
 	s := serve(t, map[string]answer{"/transactions/" + saleRef + "/status/all": {status: 200, body: "[]"}})
 	res, err := s.adapter(t).FindStatus(t.Context(), providers.Lookup{Type: domain.Increment, AttemptRef: refundRef, OriginalAttempt: saleRef, Amount: money.FromMinor(500, eur)})
