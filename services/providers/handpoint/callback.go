@@ -54,7 +54,6 @@ type keep int
 const (
 	keepScrubbed keep = iota // as a text without card numbers and secrets
 	keepAmount               // a whole number as it is: twelve digits can look like a card's
-	keepToken                // as it is, unless it could be a card number
 	keepReceipt              // an address as it is, markup scrubbed
 	keepPicture              // an address or base64
 )
@@ -62,7 +61,8 @@ const (
 // amountShape is a number of minor units within the document's bound.
 var amountShape = regexp.MustCompile(`^-?[0-9]{1,12}$`)
 
-// keptNames are the fields that statusAnswer reads. unMaskedPan is not among
+// keptNames are the fields that statusAnswer reads, without cardToken: a kept
+// body is no place for it, and TokenOf gives it again. unMaskedPan is not among
 // them, nor is whatever a later revision may add.
 var keptNames = map[string]keep{
 	"finStatus": keepScrubbed, "type": keepScrubbed, "currency": keepScrubbed, "totalAmount": keepAmount, "requestedAmount": keepAmount,
@@ -70,15 +70,14 @@ var keptNames = map[string]keep{
 	"efttransactionID": keepScrubbed, "originalEFTTransactionID": keepScrubbed, "efttimestamp": keepScrubbed, "transactionReference": keepScrubbed,
 	"customerReference": keepScrubbed, "authorisationCode": keepScrubbed, "cardSchemeName": keepScrubbed, "maskedCardNumber": keepScrubbed,
 	"expiryDateMMYY": keepScrubbed, "issuerResponseCode": keepScrubbed, "statusMessage": keepScrubbed, "errorMessage": keepScrubbed,
-	"cardToken": keepToken, "customerReceipt": keepReceipt, "merchantReceipt": keepReceipt, "signatureUrl": keepPicture,
+	"customerReceipt": keepReceipt, "merchantReceipt": keepReceipt, "signatureUrl": keepPicture,
 }
 
 var keptDeviceNames = map[string]keep{"serialNumber": keepScrubbed, "bluetoothName": keepScrubbed}
 
 // CleanCallback keeps the fields that are read, each as a text, and drops all
-// others at every depth: an unmasked card number and a terminal's shared secret
-// among them. Its result is sorted by name. The card token stays, since nothing
-// else tells it: whoever keeps the result seals it.
+// others at every depth: an unmasked card number, a card token and a terminal's
+// shared secret among them. Its result is sorted by name.
 func (a *Adapter) CleanCallback(body []byte) ([]byte, error) {
 	var object map[string]json.RawMessage
 	if err := json.Unmarshal(body, &object); err != nil || object == nil {
@@ -121,10 +120,6 @@ func (a *Adapter) kept(object map[string]json.RawMessage, names map[string]keep)
 		case keepAmount:
 			if !amountShape.MatchString(s) {
 				s = scrubbed
-			}
-		case keepToken:
-			if s != scrubbed {
-				continue
 			}
 		case keepReceipt:
 			if !isAddress(s) {

@@ -151,8 +151,9 @@ const opStatus = "status"
 // FindStatus asks for an attempt (seed 004, "/transactions/{transactionReference}
 // /status" and "…/status/{selector}"). What carries a transactionReference of its
 // own is asked for by it; a linked operation that it does not find, or that has
-// none, is looked for among its original's, when OriginalAttempt is told. A tip
-// is read off its sale. Its errors never say NotDone: a question that failed says
+// none, is looked for among its original's, when OriginalAttempt is told: for a
+// linked operation on a terminal, which carries none, it has to be. A tip is read
+// off its sale; a tokenization cannot be asked for. Its errors never say NotDone: a question that failed says
 // nothing of the attempt.
 func (a *Adapter) FindStatus(ctx context.Context, q providers.Lookup) (providers.Result, error) {
 	res, err := a.findStatus(ctx, q)
@@ -171,7 +172,9 @@ func (a *Adapter) findStatus(ctx context.Context, q providers.Lookup) (providers
 			return providers.Result{}, err
 		}
 		return a.readLinked(resp, q, nil)
-	case q.AttemptRef == "" || holds(q.Type) || q.Type == domain.TipAdjustment:
+	case q.AttemptRef == "" || holds(q.Type) || q.Type == domain.TipAdjustment || q.Type == domain.Register:
+		// None of these carries a reference of ours, so that not to be found by it
+		// would say nothing.
 		return providers.Result{}, &providers.Error{Provider: Name, Op: opStatus, Kind: providers.KindRefused, Text: "there is nothing to ask by"}
 	}
 	resp, err := a.ask(ctx, q.AttemptRef, "status")

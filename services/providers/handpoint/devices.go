@@ -74,7 +74,7 @@ func (a *Adapter) TestConnection(ctx context.Context) (providers.Probe, error) {
 	if resp.Status == http.StatusUnauthorized || resp.Status == http.StatusForbidden {
 		p.Said = a.readFault(op, resp, "").Text
 		p.Meaning = "Handpoint refused the key."
-		p.ToDo = "Copy the Cloud API key anew from Handpoint, and check that the address is the one that the key is for: keys of debug terminals work at cloud.handpoint.io only."
+		p.ToDo = "Copy the Cloud API key anew from Handpoint, and check that the address is the one that Handpoint gave you with it."
 		return p, nil
 	}
 	devices, err := a.readDevices(op, resp)

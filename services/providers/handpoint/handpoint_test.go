@@ -477,6 +477,7 @@ func TestALostRefundIsLookedForUnderItsSale(t *testing.T) {
 		{"by the provider's id", list(sale, record("REFUND", saleRef, "known", "500", "AUTHORISED")), approved},
 		{"a twin of the same amount", list(sale, record("REFUND", saleRef, "g2", "500", "AUTHORISED")), pending},
 		{"a twin whose amount cannot be read", list(sale, record("REFUND", saleRef, "g2", "5.00", "AUTHORISED")), pending},
+		{"a twin with a reference of its own", list(sale, record("REFUND", "8d7a1c11-4b4d-4704-94ac-2570f9b00001", "g2", "500", "AUTHORISED")), absent},
 		{"a refund of another amount", list(sale, record("REFUND", saleRef, "g2", "501", "AUTHORISED")), absent},
 		{"a reversal of a refund", list(sale, record("VOID_REFUND", saleRef, "g2", "500", "AUTHORISED")), absent},
 		{"500", answer{status: 500}, unknown},
@@ -508,6 +509,61 @@ func TestALostRefundIsLookedForUnderItsSale(t *testing.T) {
 			t.Errorf("%+v", res)
 		}
 	})
+}
+
+// What can be done once only is ours when the list has it and names nobody's
+// attempt.
+func TestALostVoidOrCaptureIsTheOnlyOneOfItsList(t *testing.T) {
+	const guid = "g2"
+	record := func(typ, more string) string {
+		return `{"type":"` + typ + `","efttransactionID":"` + guid + `","transactionReference":"` + saleRef + `","originalEFTTransactionID":"` + saleGUID + `","totalAmount":2000,"currency":"EUR","finStatus":"AUTHORISED"` + more + `}`
+	}
+	first := `{"type":"SALE","efttransactionID":"` + saleGUID + `","transactionReference":"` + saleRef + `","totalAmount":2000,"currency":"EUR","finStatus":"AUTHORISED","increaseAmount":0,"capturedAmount":0}`
+	for _, c := range []struct {
+		name, list string
+		typ        domain.TransactionType
+		want       verdict
+	}{
+		{"the void", record("REVERSAL", ""), domain.Void, approved},
+		{"ours by customerReference", record("REVERSAL", `,"customerReference":"`+refundRef+`"`), domain.Void, approved},
+		{"a void of another attempt", record("REVERSAL", `,"customerReference":"`+saleGUID+`"`), domain.Void, pending},
+		{"a void with a reference of its own", strings.Replace(record("MOTO_REVERSAL", ""), saleRef, saleGUID, 1), domain.Void, pending},
+		{"a void that was declined", strings.Replace(record("VOID_SALE", ""), "AUTHORISED", "DECLINED", 1), domain.Void, pending},
+		{"a void of something else", strings.Replace(record("VOID_SALE", ""), `"originalEFTTransactionID":"`+saleGUID, `"originalEFTTransactionID":"other`, 1), domain.Void, absent},
+		{"no void", record("REFUND", ""), domain.Void, absent},
+		{"the capture", record("PRE_AUTHORIZATION_CAPTURE", ""), domain.Capture, approved},
+		{"a capture of another attempt", record("PRE_AUTHORIZATION_CAPTURE", `,"customerReference":"folio 7"`), domain.Capture, pending},
+		{"a capture of another amount", strings.Replace(record("PRE_AUTHORIZATION_CAPTURE", ""), "2000", "1999", 1), domain.Capture, pending},
+		{"a capture that was declined", strings.Replace(record("PRE_AUTHORIZATION_CAPTURE", ""), "AUTHORISED", "DECLINED", 1), domain.Capture, pending},
+		{"an operation of a type to come", record("A_WORD_TO_COME", ""), domain.Capture, pending},
+		{"an increase", record("PRE_AUTHORIZATION_INCREASE", ""), domain.Increment, pending},
+		{"an increase, and a decrease was lost", record("PRE_AUTHORIZATION_INCREASE", ""), domain.Decrement, pending},
+		{"an increase of another attempt", record("PRE_AUTHORIZATION_INCREASE", `,"customerReference":"`+saleGUID+`"`), domain.Increment, absent},
+		{"an increase, and a capture was lost", record("PRE_AUTHORIZATION_INCREASE", ""), domain.Capture, absent},
+		{"no change", record("REFUND", ""), domain.Increment, absent},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := serve(t, map[string]answer{
+				"/transactions/" + refundRef + "/status":   {status: 200, body: `{"finStatus":"UNDEFINED"}`},
+				"/transactions/" + saleRef + "/status/all": {status: 200, body: "[" + first + "," + c.list + "]"},
+			})
+			res, err := s.adapter(t).FindStatus(t.Context(), providers.Lookup{Type: c.typ, AttemptRef: refundRef, OriginalRef: saleGUID, OriginalAttempt: saleRef, Amount: money.FromMinor(2000, eur)})
+			c.want.check(t, res, err)
+		})
+	}
+	for changed, want := range map[string]map[domain.TransactionType]verdict{
+		`"increaseAmount":0,"capturedAmount":2000`: {domain.Increment: pending, domain.Capture: pending},
+		`"increaseAmount":500,"capturedAmount":0`:  {domain.Increment: pending, domain.Capture: absent},
+	} {
+		s := serve(t, map[string]answer{"/transactions/" + saleRef + "/status/all": {status: 200, body: "[" + strings.Replace(first, `"increaseAmount":0,"capturedAmount":0`, changed, 1) + "]"}})
+		for typ, v := range want {
+			res, err := s.adapter(t).FindStatus(t.Context(), providers.Lookup{Type: typ, AttemptRef: refundRef, OriginalAttempt: saleRef, Amount: money.FromMinor(500, eur)})
+			v.check(t, res, err)
+		}
+	}
+	s := serve(t, map[string]answer{"/transactions/" + saleRef + "/status/all": {status: 200, body: "[]"}})
+	res, err := s.adapter(t).FindStatus(t.Context(), providers.Lookup{Type: domain.Increment, AttemptRef: refundRef, OriginalAttempt: saleRef, Amount: money.FromMinor(500, eur)})
+	garbage.check(t, res, err)
 }
 
 func TestTheStatusServiceHasItsOwnHost(t *testing.T) {

@@ -217,37 +217,42 @@ func (a *Adapter) readLinked(resp *httpclient.Response, q providers.Lookup, abse
 		return providers.Result{}, a.garbage(opStatus, resp, "", "the answer is not the document's JSON")
 	}
 	twin := ""
-	for i, ans := range list {
+	listed := false // a change of the hold that is certainly another attempt's
+	for _, ans := range list {
 		if !httpclient.Reference(string(ans.ref())) {
 			return providers.Result{}, a.garbage(opStatus, resp, "", "the answer's references cannot be read")
 		}
 		if a.isOurs(ans, q) {
 			return a.record(resp, ans, q)
 		}
-		same := typeOf(ans) == q.Type || (holds(q.Type) && holds(typeOf(ans)))
+		typ := typeOf(ans)
+		change := typ == domain.Increment || typ == domain.Decrement
 		switch {
-		case i == 0 && !same, q.ProviderRef != "" && ans.ref() != "" && holds(q.Type):
-		case typeOf(ans) == "" && holds(q.Type):
+		case typ == "" && holds(q.Type):
 			// The words of what is done to a hold are not in the seed.
 			twin = "the list has an operation whose type is not known"
-		case !same:
+		case typ != q.Type && !(change && q.Type != domain.Capture && holds(q.Type)):
+		case q.ProviderRef != "" && ans.ref() != "" && holds(q.Type):
+			// Not the known one, then another.
 		case q.Type == domain.Void:
 			if q.OriginalRef == "" || !strings.EqualFold(string(ans.OriginalEFT), q.OriginalRef) {
 				continue
 			}
-			if approving(ans.FinStatus) {
+			if approving(ans.FinStatus) && unclaimed(ans, q) {
 				// What is voided once cannot be voided again.
 				return a.record(resp, ans, q)
 			}
 			twin = "the list has a reversal of it that cannot be told from another"
 		case q.Type == domain.Capture:
 			amount, err := readAmount(statusUnit, ans.TotalAmount, ans.Currency)
-			if err == nil && *amount == q.Amount && approving(ans.FinStatus) {
+			if err == nil && *amount == q.Amount && approving(ans.FinStatus) && unclaimed(ans, q) {
 				// "A pre-authorization can only be captured ONCE."
 				return a.record(resp, ans, q)
 			}
-			twin = "the list has a capture of another amount, and there can be only one"
-		case holds(q.Type):
+			twin = "the list has another capture, and there can be only one"
+		case another(ans, q):
+			listed = true
+		case change:
 			// Its amount may be the change or the new whole.
 			twin = "the list has a change of the hold that cannot be told from another"
 		default:
@@ -257,8 +262,11 @@ func (a *Adapter) readLinked(resp *httpclient.Response, q providers.Lookup, abse
 			}
 		}
 	}
-	if twin == "" && len(list) > 0 && holds(q.Type) && !(isZero(list[0].IncreaseAmount) && isZero(list[0].CapturedAmount)) {
-		twin = "the hold was changed, and by whom is not told"
+	if twin == "" && len(list) > 0 && holds(q.Type) {
+		first := list[0]
+		if !isZero(first.CapturedAmount) || (q.Type != domain.Capture && !listed && !isZero(first.IncreaseAmount)) {
+			twin = "the hold was changed, and by whom is not told"
+		}
 	}
 	switch {
 	case twin != "":
@@ -276,6 +284,18 @@ func (a *Adapter) readLinked(resp *httpclient.Response, q providers.Lookup, abse
 func (a *Adapter) isOurs(ans statusAnswer, q providers.Lookup) bool {
 	return (q.AttemptRef != "" && (strings.EqualFold(string(ans.TransactionReference), q.AttemptRef) || strings.EqualFold(string(ans.CustomerReference), q.AttemptRef))) ||
 		(q.ProviderRef != "" && string(ans.ref()) == q.ProviderRef)
+}
+
+// another says that a record certainly is another attempt's: it carries a
+// reference of its own, or one of ours in customerReference.
+func another(ans statusAnswer, q providers.Lookup) bool {
+	own := ans.TransactionReference != "" && !strings.EqualFold(string(ans.TransactionReference), q.OriginalAttempt)
+	return own || uuidShape.MatchString(string(ans.CustomerReference))
+}
+
+// unclaimed says that nothing in a record hints at somebody else's attempt.
+func unclaimed(ans statusAnswer, q providers.Lookup) bool {
+	return !another(ans, q) && ans.CustomerReference == ""
 }
 
 func isZero(t text) bool { return strings.Trim(string(t), "0") == "" }

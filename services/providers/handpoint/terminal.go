@@ -26,6 +26,9 @@ type takes struct {
 	tip, bypass, duplicates bool
 	signed                  bool // an amount below zero decreases
 	noResult                bool
+	// token: the result carries a card token. It is asked for and never sent to a
+	// callback, whose body is kept before it is read.
+	token bool
 }
 
 // operations are those of the document (public document, Operation Type and
@@ -33,11 +36,11 @@ type takes struct {
 // and refused: it would return a card number.
 var operations = map[string]takes{
 	"sale":                     {amount: true, starts: true, tip: true, bypass: true, duplicates: true},
-	"saleAndTokenizeCard":      {amount: true, starts: true, tip: true, bypass: true, duplicates: true},
+	"saleAndTokenizeCard":      {amount: true, starts: true, tip: true, bypass: true, duplicates: true, token: true},
 	"refund":                   {amount: true, mayLink: true, starts: true, bypass: true, duplicates: true},
 	"saleReversal":             {amount: true, original: true, duplicates: true},
 	"refundReversal":           {amount: true, original: true, duplicates: true},
-	"tokenizeCard":             {},
+	"tokenizeCard":             {token: true},
 	"printReceipt":             {receipt: true},
 	"update":                   {},
 	"pingDevice":               {},
@@ -108,7 +111,7 @@ var metadataShape = regexp.MustCompile(`^[a-zA-Z0-9()@:%_\\+.~#?&/={}"', -]*$`)
 // StartOnTerminal sends an operation to a terminal (seed 004, "Transactions"). A
 // financial one moves money once the customer has shown the card. A callback
 // address is sent with its token when the connection has both; the result then
-// comes by callback only. Linked operations carry no transactionReference: the
+// comes by callback only, save one that carries a card token. Linked operations carry no transactionReference: the
 // attempt's reference goes as customerReference, which a result echoes.
 func (a *Adapter) StartOnTerminal(ctx context.Context, req providers.TerminalRequest) (providers.TerminalStart, error) {
 	body, op, err := a.terminalRequest(req)
@@ -131,7 +134,7 @@ func (a *Adapter) StartOnTerminal(ctx context.Context, req providers.TerminalReq
 		// The sample's is all zeros.
 		return providers.TerminalStart{}, a.garbage(req.Operation, resp, a.callbackToken, "the answer is about another transaction")
 	}
-	if ans.TransactionResultID == "" && a.callbackURL == "" && !op.noResult {
+	if ans.TransactionResultID == "" && body.CallbackURL == "" && !op.noResult {
 		return providers.TerminalStart{}, a.garbage(req.Operation, resp, a.callbackToken, "accepted, but there is nothing to ask for the result by")
 	}
 	return providers.TerminalStart{
@@ -156,7 +159,7 @@ func (a *Adapter) terminalRequest(req providers.TerminalRequest) (terminalReques
 	}
 	body := terminalRequest{Operation: name, TerminalType: req.Device.Type, SerialNumber: req.Device.Serial,
 		CustomerReference: providers.AtMost(req.OrderReference, maxReference), CallbackURL: a.callbackURL, Token: a.callbackToken}
-	if op.noResult {
+	if op.noResult || op.token {
 		body.CallbackURL, body.Token = "", ""
 	}
 	linked := op.original || (op.mayLink && req.OriginalRef != "")

@@ -484,8 +484,12 @@ func TestALostTerminalRefundIsFoundUnderItsSale(t *testing.T) {
 		t.Errorf("after: %+v", got)
 	}
 	q.AttemptRef = uuid.NewString()
+	if got := l.find(q); got.Outcome != providers.Absent {
+		t.Errorf("the other one of the same amount is known to be another's: %+v", got)
+	}
+	l.run(providers.TerminalRequest{Operation: "refund", Amount: euros(400), OriginalRef: sale.ProviderRef})
 	if got := l.find(q); got.Outcome != providers.Pending {
-		t.Errorf("another of the same amount: %+v", got)
+		t.Errorf("one of the same amount without a reference: %+v", got)
 	}
 }
 

@@ -101,7 +101,7 @@ type (
 
 	// statusAnswer is a TransactionResult: of the status service, of a terminal,
 	// or of a callback. unMaskedPan, among others, is left out on purpose: what
-	// is not read cannot be kept. keptNames lists the same fields.
+	// is not read cannot be kept. keptNames lists what of it is kept.
 	statusAnswer struct {
 		FinStatus            text `json:"finStatus"`
 		Type                 text `json:"type"`

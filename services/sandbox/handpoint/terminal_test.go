@@ -474,6 +474,27 @@ func TestATerminalGivesUpAndARestartBringsItBack(t *testing.T) {
 	}
 }
 
+func TestATerminalThatIsOffLineDeliversWhenItIsBack(t *testing.T) {
+	f, c := newFixture(t), collect(t)
+	f.Kit().Callbacks.Enable(true)
+	f.post(t, "/transactions", operate("sale", `"amount":"300"`, euro, `"callbackUrl":"`+c.URL+`/x"`, `"token":"t"`))
+	yes, no := true, false
+	if err := f.Set(handpoint.Setting{Serial: handpoint.TerminalSerial, Online: &no}); err != nil {
+		t.Fatal(err)
+	}
+	f.pass(time.Minute)
+	if c.got() != 0 {
+		t.Error("sent without a line")
+	}
+	if err := f.Set(handpoint.Setting{Serial: handpoint.TerminalSerial, Online: &yes}); err != nil {
+		t.Fatal(err)
+	}
+	f.pass(time.Second)
+	if c.got() != 1 {
+		t.Errorf("%d", c.got())
+	}
+}
+
 func TestAResultOwedWhileCallbacksAreOffWaitsForARestart(t *testing.T) {
 	f, c := newFixture(t), collect(t)
 	f.post(t, "/transactions", operate("sale", `"amount":"300"`, euro, `"callbackUrl":"`+c.URL+`/x"`, `"token":"t"`))
