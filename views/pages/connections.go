@@ -82,11 +82,18 @@ func connectionSummary(v ConnectionFormView) (title string, errs []components.Fi
 		}
 	}
 	errs = append(errs, fieldErrors(v.Fields, v.Errors)...)
+	if v.PasswordError != "" {
+		errs = append(errs, components.FieldError{Field: "password", Text: v.PasswordError})
+	}
+	nothing := "Nothing was added."
+	if !v.ID.IsZero() {
+		nothing = "Nothing was changed."
+	}
 	switch {
 	case v.FormError != "":
 		return v.FormError, errs
 	case len(errs) > 0:
-		return summaryTitle(len(errs), "Nothing was added."), errs
+		return summaryTitle(len(errs), nothing), errs
 	}
 	return "", nil
 }
