@@ -59,7 +59,7 @@ func TestTheProviderTellsOfAChargebackAndOfItsEndByItself(t *testing.T) {
 	v.goTo("/connections")
 	v.follow("Card by phone")
 	v.follow("What Cardflo has told so far")
-	v.sees("Chargeback: Approved.", "Applied")
+	v.sees("Chargeback booked.", "Applied")
 	v.everyWidth("calls of a provider")
 }
 
@@ -77,7 +77,7 @@ func TestATelephoneSaleThroughCashflowsEndsByItsHintAndItsOwnAnswer(t *testing.T
 	v.typeCard(v.box(), "4111 1111 1111 1111")
 	v.look("waiting for the card at Cashflows")
 	must(t, v.box().GetByRole("button", playwright.FrameLocatorGetByRoleOptions{Name: regexp.MustCompile("^Pay ")}).Click())
-	v.sees("Sale approved", "62.22 GBP taken")
+	v.sees("Sale approved", "Visa ending 1111")
 	v.look("approved by Cashflows")
 	onlyOnce(t, "cashflows", "sale", 6222)
 
@@ -95,7 +95,7 @@ func TestEverySystemsConnectionIsTestedAndSaysWhatItOffers(t *testing.T) {
 	for _, c := range []struct{ name, offers, not string }{
 		{"Card by phone", "Schedules", "Batches"},
 		{"Saved cards", "Payments on a terminal", "Schedules"},
-		{"Web and phone", "Unverified callbacks, as a hint to ask", "Pay-by-link"},
+		{"Web and phone", "Unverified callbacks, as a hint to ask", "Tip adjustment"},
 		{"Counter terminals", "Is a terminal connected", "Refund"},
 		{"Loyalty partner", "Sign-in at the provider", "Sale with a card token"},
 	} {

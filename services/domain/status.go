@@ -57,7 +57,7 @@ func (t TransactionType) Label() string {
 	case Chargeback:
 		return "Chargeback"
 	case ChargebackReversal:
-		return "Chargeback reversed"
+		return "Chargeback reversal"
 	case Adjustment:
 		return "Adjustment"
 	}

@@ -196,6 +196,10 @@ func (v *telling) settle(ctx context.Context, x domain.Transaction, res provider
 	out := Told{Status: domain.CallbackNothingNew, Why: "We knew it already.", TransactionID: x.ID}
 	if changed {
 		out.Status, out.Why = domain.CallbackApplied, x.Type.Label()+": "+status.Label()+"."
+		switch x.Type {
+		case domain.Chargeback, domain.ChargebackReversal, domain.Adjustment:
+			out.Why = x.Type.Label() + " booked."
+		}
 	}
 	return out, err
 }
@@ -237,7 +241,27 @@ func (v *telling) outcome(ctx context.Context) (Told, error) {
 	} else if a == nil && hasAmount(x.Type) && e.Result.Outcome == providers.Approved && x.Status != domain.TxApproved {
 		return quarantined("It says approved and tells no amount."), nil
 	}
+	if x.Status == domain.TxApproved && e.Result.Outcome == providers.Declined {
+		return v.contradicted(ctx, x)
+	}
 	return v.settle(ctx, x, e.Result)
+}
+
+// contradicted judges a "no" about what is approved here: the approval stands,
+// but unless it was voided here somebody should know.
+func (v *telling) contradicted(ctx context.Context, x domain.Transaction) (Told, error) {
+	txs, err := v.tx.Transactions(ctx, x.PaymentID)
+	if err != nil {
+		return Told{}, err
+	}
+	for _, t := range txs {
+		if t.Type == domain.Void && t.Status == domain.TxApproved && (t.OriginalRef == x.ProviderRef || t.OriginalRef == "") {
+			return Told{Status: domain.CallbackNothingNew, Why: "It was voided here.", TransactionID: x.ID}, nil
+		}
+	}
+	out := quarantined("It calls cancelled or declined what is approved here.")
+	out.TransactionID = x.ID
+	return out, nil
 }
 
 func lower(t domain.TransactionType) string { return string(t) }

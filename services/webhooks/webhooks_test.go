@@ -344,6 +344,10 @@ func TestALateApprovalWinsOverADecline(t *testing.T) {
 	if d := h.get(x.PaymentID); d.Payment.Status != domain.PaymentApproved {
 		t.Errorf("%s", d.Payment.Status)
 	}
+	// But somebody is told that the provider says otherwise now.
+	if n := h.count(`select count(*) from callbacks where status = 'quarantined'`); n != 1 {
+		t.Errorf("%d callbacks wait for a person, want 1", n)
+	}
 }
 
 func TestOneUUIDReturnsWithNewContentAndIsAppliedEachTime(t *testing.T) {

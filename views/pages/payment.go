@@ -237,6 +237,15 @@ func eventTime(v PaymentView, t time.Time) string {
 	return z.Day(t) + ", " + z.Clock(t)
 }
 
+// timelineStatus is a transaction's entry: what a bank takes back is a fact, and
+// not good.
+func timelineStatus(t domain.Transaction) components.Status {
+	if t.Type == domain.Chargeback && t.Status == domain.TxApproved {
+		return components.Status{Word: t.Type.Label(), Tone: "warn", Icon: "scale"}
+	}
+	return components.TransactionStatus(t.Status)
+}
+
 func timelineTitle(t domain.Transaction) string {
 	name := t.Type.Label()
 	switch t.Status {

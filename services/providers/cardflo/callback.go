@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"slices"
@@ -97,7 +98,7 @@ func (a *Adapter) CleanCallback(body []byte) ([]byte, error) {
 	if err := d.Decode(&all); err != nil || all == nil {
 		return nil, errors.New("cardflo: the notification is not a JSON object")
 	}
-	if d.More() {
+	if _, err := d.Token(); err != io.EOF {
 		return nil, errors.New("cardflo: there is something behind the notification")
 	}
 	cleaned, err := json.Marshal(a.clean(all))
@@ -118,7 +119,7 @@ func (a *Adapter) clean(v any) any {
 			text, isText := value.(string)
 			switch {
 			case strings.EqualFold(name, "iban") && isText && text != "":
-				out["ibanEnding"] = ending(text)
+				out["ibanEnding"] = a.text(ending(text))
 			case name == "networkTokenMetadata":
 			case references[name] && isText && isReference(text):
 				out[name] = text
@@ -279,6 +280,9 @@ func (a *Adapter) TranslateCallback(kept []byte) ([]providers.Event, error) {
 	}
 	if typ == domain.Register && e.Result.Outcome == providers.Approved {
 		e.Result.Token = storedCard(e.ProviderRef)
+	}
+	if n.Currency == "" && storesOrForgets(n.TransactionType) {
+		n.Amount = ""
 	}
 	var err error
 	if e.Result.Amount, err = amountOf(n.Amount, n.Currency); err != nil {

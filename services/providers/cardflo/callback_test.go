@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"pgregory.net/rapid"
 
@@ -227,6 +228,19 @@ func TestAVoidIsAVoidWhereItTellsNoAmount(t *testing.T) {
 	}
 }
 
+func TestARegistrationsAmountWithoutACurrencyIsNotRead(t *testing.T) {
+	for _, word := range []string{"REGISTER", "DEREGISTER"} {
+		got, err := read(t, []byte(`{"result":"OK","uuid":"u","transactionType":"`+word+`","amount":"0"}`))
+		if err != nil || len(got) != 1 || got[0].Result.Outcome != providers.Approved || got[0].Result.Amount != nil {
+			t.Errorf("%+v, %v", got, err)
+		}
+		res, err := serve(t, 200, `{"success":true,"transactionStatus":"SUCCESS","uuid":"u","transactionType":"`+word+`","amount":"0"}`).adapter(t).FindStatus(t.Context(), providers.Lookup{AttemptRef: "ours"})
+		if err != nil || res.Outcome != providers.Approved || res.Amount != nil {
+			t.Errorf("%+v, %v", res, err)
+		}
+	}
+}
+
 func TestARegistrationWithoutAUUIDStoresNothing(t *testing.T) {
 	got, err := read(t, []byte(`{"result":"OK","merchantTransactionId":"ours","transactionType":"REGISTER"}`))
 	if err != nil || len(got) != 1 || got[0].Result.Token != "" {
@@ -364,7 +378,7 @@ func TestWhatIsNoNotificationIsQuarantined(t *testing.T) {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}
-	for _, body := range []string{"", "x", "[]", "null", "7", `{"a":1}{"b":2}`, `{"a":`} {
+	for _, body := range []string{"", "x", "[]", "null", "7", `{"a":1}{"b":2}`, `{"a":1}]`, `{"a":`} {
 		if kept, err := receiver(t).CleanCallback([]byte(body)); err == nil {
 			t.Errorf("%q is kept as %s", body, kept)
 		}
@@ -418,6 +432,16 @@ func TestCleaningIsDeterministicAndKeepsWhatIsRead(t *testing.T) {
 			t.Fatalf("%+v, %v from %s", got, err, first)
 		}
 	})
+}
+
+// A database takes neither NUL nor broken UTF-8.
+func TestWhatIsKeptCanBeStored(t *testing.T) {
+	for _, bad := range []string{`\u0000`, "\xff", `\ud800`} {
+		kept, err := receiver(t).CleanCallback([]byte(`{"uuid":"u` + bad + `","` + bad + `":"` + bad + `","returnData":{"iban":"12` + bad + `34"},"list":["` + bad + `"],"scheduleId":"` + bad + `"}`))
+		if err != nil || !utf8.Valid(kept) || bytes.Contains(kept, []byte(`\u0000`)) || bytes.Contains(kept, []byte{0}) {
+			t.Errorf("%q: %q, %v", bad, kept, err)
+		}
+	}
 }
 
 func TestTwoNamesThatBecomeOneAreCleanedAlikeEachTime(t *testing.T) {

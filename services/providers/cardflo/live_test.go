@@ -505,7 +505,7 @@ func TestAConnectionWithoutASharedSecretSellsAndBelievesNoCallback(t *testing.T)
 	l := listen(t, with(unsigned(), cardflo.SecretSharedSecret, ""))
 	l.emulator.Kit().Callbacks.Enable(false)
 	l.must(l.adapter.SellByToken(t.Context(), byToken(9_99, emulator.TokenApprove)))
-	if p, err := l.adapter.TestConnection(t.Context()); err != nil || !p.OK {
+	if p, err := l.adapter.TestConnection(t.Context()); err != nil || !p.OK || p.Meaning != "The address and the credentials are right. Without a shared secret no callback is believed." {
 		t.Errorf("%+v, %v", p, err)
 	}
 	if err := l.adapter.VerifyCallback(providers.Callback{}); err == nil {

@@ -455,6 +455,19 @@ func TestStatusOfEveryType(t *testing.T) {
 	garbage.check(t, res, err)
 }
 
+func TestWhatTheGatewayMadeIsFoundByItsUUID(t *testing.T) {
+	body := `{"success":true,"transactionStatus":"SUCCESS","uuid":"u","merchantTransactionId":"auto-2019-09-02-0010","transactionType":"CHARGEBACK"}`
+	for _, c := range []struct {
+		uuid string
+		want verdict
+	}{{"u", approved}, {"", garbage}, {"another", garbage}} {
+		res, err := serve(t, 200, body).adapter(t).FindStatus(t.Context(), providers.Lookup{Type: domain.Chargeback, AttemptRef: "ours", ProviderRef: c.uuid})
+		c.want.check(t, res, err)
+	}
+	res, err := serve(t, 200, strings.Replace(body, "auto-", "", 1)).adapter(t).FindStatus(t.Context(), providers.Lookup{Type: domain.Chargeback, AttemptRef: "ours", ProviderRef: "u"})
+	garbage.check(t, res, err)
+}
+
 func TestALinkIsReadFromTheDocumentsAnswer(t *testing.T) {
 	s := serve(t, 200, "")
 	host := s.Listener.Addr().String()
@@ -600,6 +613,9 @@ func TestTheTestOfAConnectionSaysWhatToDo(t *testing.T) {
 				cfg.Secrets[SecretSharedSecret] = ""
 			}
 		}).TestConnection(t.Context())
+		if p.OK && strings.Contains(p.Meaning, "callback") {
+			t.Errorf("%q", p.Meaning)
+		}
 		if err != nil || p.OK != c.ok || p.Code != c.code || p.Meaning == "" || (p.ToDo == "") != c.ok || !strings.Contains(p.ToDo, c.todo) {
 			t.Errorf("%d %s: %+v, %v", c.status, c.body, p, err)
 		}
@@ -760,6 +776,18 @@ func TestTheConfigsTimeoutBoundsACall(t *testing.T) {
 	a := s.adapter(t, func(c *providers.Config) { c.Timeout = time.Nanosecond })
 	if _, err := a.SellByToken(t.Context(), saleRequest()); err == nil {
 		t.Error("a call took no time")
+	}
+}
+
+func TestTheConfigsBoundHoldsCallsBack(t *testing.T) {
+	s := serve(t, 200, another)
+	a := s.adapter(t, func(c *providers.Config) { c.PerMinute = 1 })
+	if _, err := a.SellByToken(t.Context(), saleRequest()); err != nil {
+		t.Fatal(err)
+	}
+	_, err := a.SellByToken(t.Context(), saleRequest())
+	if e, ok := providers.AsError(err); !ok || !e.NotDone || len(s.requests) != 1 {
+		t.Errorf("%v after %d requests", err, len(s.requests))
 	}
 }
 

@@ -46,6 +46,9 @@ func (a *Adapter) TestConnection(ctx context.Context) (providers.Probe, error) {
 	switch {
 	case read && ans.ErrorCode == codeNotFound:
 		p.OK, p.Meaning = true, "The address and the credentials are right."
+		if a.shared == "" {
+			p.Meaning += " Without a shared secret no callback is believed."
+		}
 	case read && ans.ErrorCode == codeInvalidSignature && a.shared == "":
 		p.Meaning = "This connector asks for a signature, and the connection has no shared secret."
 		p.ToDo = "Copy the connector’s shared secret from the provider’s portal."

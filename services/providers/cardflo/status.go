@@ -49,8 +49,8 @@ var declines = map[string]domain.Reason{
 	"2014": domain.ReasonLostOrStolen,
 	"2015": domain.ReasonLostOrStolen,
 	"2016": domain.ReasonLostOrStolen,
-	"2017": domain.ReasonInvalidCard,
-	"2018": domain.ReasonInvalidCard,
+	"2017": domain.ReasonBankAccount,
+	"2018": domain.ReasonBankAccount,
 	"2019": domain.ReasonInvalidRequest,
 	"2020": domain.ReasonSecurityCode,
 	"2021": domain.ReasonAuthentication,
@@ -220,7 +220,7 @@ func (a *Adapter) readStatus(resp *httpclient.Response, q providers.Lookup) (pro
 		return providers.Result{}, err
 	}
 	res := a.result(ans, resp, "")
-	if ans.Amount != "" {
+	if ans.Amount != "" && (ans.Currency != "" || !storesOrForgets(ans.TransactionType)) {
 		c, err := money.ParseCurrency(string(ans.Currency))
 		if err != nil {
 			return providers.Result{}, a.garbage(op, resp, "", "the answer's currency is not one")
@@ -258,6 +258,17 @@ func (a *Adapter) readStatus(resp *httpclient.Response, q providers.Lookup) (pro
 	return res, nil
 }
 
+// storesOrForgets says that no amount belongs to a type, so that one without a
+// currency is not read.
+func storesOrForgets(word providers.Text) bool {
+	typ, _ := typeOf(word)
+	return typ == domain.Register || typ == domain.Deregister
+}
+
+// gatewaysOwn begins the merchantTransactionId of what the gateway makes by
+// itself, such as a chargeback (seed 003, "Chargeback Notification").
+const gatewaysOwn = "auto-"
+
 // about refuses an answer that is about something else than was asked.
 func (a *Adapter) about(resp *httpclient.Response, ans answer, q providers.Lookup) error {
 	wanted := q.Type
@@ -266,8 +277,11 @@ func (a *Adapter) about(resp *httpclient.Response, ans answer, q providers.Looku
 		wanted = domain.Void
 	}
 	typ, known := typeOf(ans.TransactionType)
+	// What the gateway makes by itself has an id of its own beside the uuid that
+	// we know it by.
+	itsOwn := strings.HasPrefix(string(ans.MerchantTransactionID), gatewaysOwn) && ans.UUID != "" && string(ans.UUID) == q.ProviderRef
 	switch {
-	case ans.MerchantTransactionID != "" && q.AttemptRef != "" && string(ans.MerchantTransactionID) != q.AttemptRef:
+	case ans.MerchantTransactionID != "" && q.AttemptRef != "" && string(ans.MerchantTransactionID) != q.AttemptRef && !itsOwn:
 		return a.garbage("status", resp, "", "the answer is about another transaction")
 	case ans.TransactionType != "" && wanted != "" && (!known || typ != wanted):
 		return a.garbage("status", resp, "", "the answer is about a transaction of another type")

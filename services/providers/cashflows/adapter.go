@@ -53,8 +53,8 @@ const (
 	AutoCaptureOff = "off"
 )
 
-// The addresses that the document names (PROVIDERS 3.1 and 3.2; seed 001, "Base
-// URLS", lost them).
+// The addresses that the document names (README, Access; seed 001, "Base URLS",
+// lost them).
 const (
 	liveURL, testURL             = "https://gateway.cashflows.com", "https://gateway-int.cashflows.com"
 	liveRemoteURL, testRemoteURL = "https://secure.cashflows.com", "https://secure-int.cashflows.com"
@@ -220,7 +220,7 @@ func (g *gateway) Name() string { return Name }
 // CardPageOrigin is the only origin that the page of a job may have.
 func (g *gateway) CardPageOrigin() string { return g.pageOrigin }
 
-// decimals is what every amount of the document has (PROVIDERS 3.1, "Amounts").
+// decimals is what every amount of the document has (README, Amounts).
 // There is no rule for another exponent.
 const decimals = 2
 

@@ -17,12 +17,12 @@ import (
 	"github.com/counterfoil/counterfoil/services/providers/httpclient"
 )
 
-// apiPath is the Gateway's path below its host (PROVIDERS 3.1).
+// apiPath is the Gateway's path below its host (README, Access).
 var apiPath = []string{"api", "gateway"}
 
 // sign makes the Hash header: the hex SHA-512 of the API key followed by exactly
-// the body that is sent, and of the key alone when there is none (PROVIDERS 3.1,
-// "Hash"; seed 001 words it both ways round, and a published vector shows the
+// the body that is sent, and of the key alone when there is none (README,
+// Access; seed 001 words it both ways round, and a published vector shows the
 // key first). Capital letters, as in the provider's own examples.
 func sign(apiKey string, body []byte) string {
 	sum := sha512.Sum512(append([]byte(apiKey), body...))

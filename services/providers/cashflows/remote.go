@@ -31,11 +31,11 @@ var (
 	_ providers.Refunder           = (*Remote)(nil)
 )
 
-// remotePath is the endpoint's path (PROVIDERS 3.2). Older clients call
+// remotePath is the endpoint's path (README, Remote Authentication). Older clients call
 // /gateway/remote.
 const remotePath = "/gateway/remote_auth"
 
-// The field names and fixed values of a request (PROVIDERS 3.2). Seed 001 puts
+// The field names and fixed values of a request (README, Remote Authentication). Seed 001 puts
 // the two credentials into headers whose names it lost; the current reference
 // and every client have them in the body, where their names are known.
 const (
@@ -259,7 +259,7 @@ func (r *Remote) VoidPreauth(ctx context.Context, req providers.FollowUp) (provi
 
 // follow sends an operation on an earlier transaction. ASSUMPTION: beside
 // tran_orig_id it has the fields of a sale; only the names of these operations
-// are known (PROVIDERS 3.2).
+// are known (README, Remote Authentication).
 func (r *Remote) follow(ctx context.Context, op, tranType string, amount money.Amount, attempt, original, note string) (providers.Result, error) {
 	if err := sendable(op, amount, attempt); err != nil {
 		return providers.Result{}, err

@@ -14,7 +14,7 @@ import (
 	"github.com/counterfoil/counterfoil/services/providers/httpclient"
 )
 
-// The words of a payment's status (PROVIDERS 3.1). Commissioned is listed there
+// The words of a payment's status (README, Statuses). Commissioned is listed there
 // and explained nowhere, so it stays pending like Pending and every word to
 // come.
 const (
@@ -104,7 +104,7 @@ var byMessage = map[string]meaning{
 	"Unable to create paymentjob without payment methods available.":                {refused, domain.ReasonNotAllowed},
 }
 
-// byCode holds the codes that are recovered (PROVIDERS 3.1, "Errors") with the
+// byCode holds the codes that are recovered (README, Errors) with the
 // messages that they belong to.
 var byCode = map[string]meaning{
 	"CaptureAmountExceedsOriginalAuthorisation": byMessage["The total capture amount exceeds original authorised amount."],
@@ -265,7 +265,7 @@ func (r ref) String() string {
 	return out
 }
 
-// digits: references have 18 of them (PROVIDERS 3.1); two more are tolerated.
+// digits: references have 18 of them (README, References); two more are tolerated.
 func digits(s string) bool {
 	return s != "" && len(s) <= 20 && strings.Trim(s, "0123456789") == ""
 }

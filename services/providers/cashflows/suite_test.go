@@ -44,9 +44,10 @@ func subject() providertest.Subject {
 			{Token: emulator.TokenFailed, Code: "Failed", Reason: domain.ReasonDeclined},
 			{Token: emulator.TokenRejected, Code: "Rejected", Reason: domain.ReasonDeclined},
 		},
-		Currency:   money.MustCurrency("EUR"),
-		Other:      money.MustCurrency("GBP"),
-		StatusWord: regexp.MustCompile(`"paymentStatus":"([A-Za-z]+)"`),
+		Currency:    money.MustCurrency("EUR"),
+		Other:       money.MustCurrency("GBP"),
+		StatusWord:  regexp.MustCompile(`"paymentStatus":"([A-Za-z]+)"`),
+		AmountField: "amountToCollect|paidAmount|amount",
 		// A lost refund is found in its payment's list by our number, and a lost
 		// void by its payment's status: better than what the suite expects of an
 		// adapter without lookup. Tests of this package hold them to it.
@@ -80,7 +81,7 @@ func remote() providertest.Subject {
 		"password": with(s.Secrets, cashflows.SecretRemoteAuthPassword, "another password"),
 		"profile":  with(s.Secrets, cashflows.SecretRemoteAuthID, "7654321"),
 	}
-	s.Token = emulator.RemoteTokenApprove
+	s.Token, s.NoCard = emulator.RemoteTokenApprove, true
 	s.Declines = []providertest.Decline{
 		{Token: emulator.RemoteTokenPrefix + "Dx01", Code: "D001", Reason: domain.ReasonDeclined},
 		{Token: emulator.RemoteTokenPrefix + "Dx02", Code: "D002", Reason: domain.ReasonInsufficientFunds},

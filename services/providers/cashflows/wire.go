@@ -12,7 +12,7 @@ import (
 // "Card" in answers.
 const paymentMethod = "creditcard"
 
-// The options of a job (PROVIDERS 3.1).
+// The options of a job (README, Pages, links, tokens).
 const (
 	optionMOTO          = "IsMoto"
 	optionGenerateToken = "GenerateToken"

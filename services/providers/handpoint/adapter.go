@@ -204,8 +204,9 @@ func New(c providers.Config) (*Adapter, error) {
 		if token == "" {
 			continue
 		}
-		if len(token) < minCallbackToken || strings.IndexFunc(token, func(r rune) bool { return r <= ' ' || r >= 0x7f }) >= 0 {
-			return nil, fmt.Errorf("handpoint: %s must have at least %d letters, digits or signs, and no spaces", SecretCallbackToken, minCallbackToken)
+		// It travels in a header, which takes no other signs and trims its ends.
+		if len(token) < minCallbackToken || token != strings.TrimSpace(token) || strings.IndexFunc(token, func(r rune) bool { return r < ' ' || r >= 0x7f }) >= 0 {
+			return nil, fmt.Errorf("handpoint: %s must have at least %d letters, digits or signs, and no space at its ends", SecretCallbackToken, minCallbackToken)
 		}
 		a.tokens, hidden = append(a.tokens, token), append(hidden, token)
 	}

@@ -49,16 +49,20 @@ type keep int
 
 const (
 	keepScrubbed keep = iota // as a text without card numbers and secrets
+	keepAmount               // a whole number as it is: twelve digits can look like a card's
 	keepToken                // as it is, unless it could be a card number
 	keepReceipt              // an address as it is, markup scrubbed
 	keepPicture              // an address or base64
 )
 
+// amountShape is a number of minor units within the document's bound.
+var amountShape = regexp.MustCompile(`^-?[0-9]{1,12}$`)
+
 // keptNames are the fields that statusAnswer reads. unMaskedPan is not among
 // them, nor is whatever a later revision may add.
 var keptNames = map[string]keep{
-	"finStatus": keepScrubbed, "type": keepScrubbed, "currency": keepScrubbed, "totalAmount": keepScrubbed, "requestedAmount": keepScrubbed,
-	"tipAmount": keepScrubbed, "increaseAmount": keepScrubbed, "capturedAmount": keepScrubbed, "transactionID": keepScrubbed,
+	"finStatus": keepScrubbed, "type": keepScrubbed, "currency": keepScrubbed, "totalAmount": keepAmount, "requestedAmount": keepAmount,
+	"tipAmount": keepAmount, "increaseAmount": keepAmount, "capturedAmount": keepAmount, "transactionID": keepScrubbed,
 	"efttransactionID": keepScrubbed, "originalEFTTransactionID": keepScrubbed, "efttimestamp": keepScrubbed, "transactionReference": keepScrubbed,
 	"customerReference": keepScrubbed, "authorisationCode": keepScrubbed, "cardSchemeName": keepScrubbed, "maskedCardNumber": keepScrubbed,
 	"expiryDateMMYY": keepScrubbed, "issuerResponseCode": keepScrubbed, "statusMessage": keepScrubbed, "errorMessage": keepScrubbed,
@@ -110,6 +114,10 @@ func (a *Adapter) kept(object map[string]json.RawMessage, names map[string]keep)
 		switch how {
 		case keepScrubbed:
 			s = scrubbed
+		case keepAmount:
+			if !amountShape.MatchString(s) {
+				s = scrubbed
+			}
 		case keepToken:
 			if s != scrubbed {
 				continue

@@ -138,9 +138,9 @@ func (a *Adapter) get(ctx context.Context, op string, path ...string) (*httpclie
 }
 
 // asked makes an error a question's: one that failed says nothing of what it
-// was about.
+// was about. What we do not ask at all stays as it is.
 func asked(err error) error {
-	if e, ok := providers.AsError(err); ok {
+	if e, ok := providers.AsError(err); ok && e.Kind != providers.KindUnsupported {
 		e.NotDone, e.Reason = false, domain.ReasonNone
 	}
 	return err

@@ -166,6 +166,9 @@ func (a *Adapter) CommandDevice(ctx context.Context, d providers.DeviceRef, c pr
 		return err
 	case resp.Status != http.StatusAccepted:
 		return a.readFault(op, resp, "")
+	case len(resp.Body) > 0 && !json.Valid(resp.Body):
+		// "No response body is returned": a piece of something is not the answer.
+		return a.garbage(op, resp, "", "the answer is not the document's")
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -219,4 +220,33 @@ func (s *sink) got() []providers.Callback {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return append([]providers.Callback{}, s.calls...)
+}
+
+// forward is a transport that gives every request to the emulator.
+type forward struct {
+	t *testing.T
+	l live
+}
+
+func (f forward) RoundTrip(r *http.Request) (*http.Response, error) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		f.t.Error(err)
+	}
+	*f.l.requests = append(*f.l.requests, r.Method+" "+r.URL.Path+" "+string(body))
+	rec := httptest.NewRecorder()
+	in := httptest.NewRequest(r.Method, emulator.BasePath+r.URL.Path, strings.NewReader(string(body)))
+	in.Header = r.Header.Clone()
+	in.Header.Set("ApiKeyCloud", emulator.SandboxKey)
+	f.l.emulator.Handler().ServeHTTP(rec, in)
+	return rec.Result(), nil
+}
+
+func goldenFile(t *testing.T, name string) string {
+	t.Helper()
+	b, err := os.ReadFile("testdata/" + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
 }

@@ -62,6 +62,11 @@ type Subject struct {
 	// StatusWord finds the outcome's word in a status answer; its first group is
 	// the word.
 	StatusWord *regexp.Regexp
+	// AmountField is the name of the amount in a status answer, as a regular
+	// expression; empty: "amount|totalAmount".
+	AmountField string
+	// NoCard says that the document's answers tell nothing of the card.
+	NoCard bool
 	// Hold makes a hold where the adapter takes none by token, and gives the
 	// provider's id of it. Nil: TokenPreauthorizer is used.
 	Hold func(t *testing.T, p providers.Provider, a money.Amount) string
@@ -387,7 +392,7 @@ func (s Subject) sale(t *testing.T) {
 		if res.ProviderRef == "" || res.Reason != domain.ReasonNone || len(res.Raw) == 0 {
 			t.Errorf("result: %+v", res)
 		}
-		if len(res.Card.Last4) != 4 || res.Card.Brand == "" || !regexp.MustCompile(`^[01][0-9]/[0-9]{2}$`).MatchString(res.Card.Expiry) {
+		if !s.NoCard && (len(res.Card.Last4) != 4 || res.Card.Brand == "" || !regexp.MustCompile(`^[01][0-9]/[0-9]{2}$`).MatchString(res.Card.Expiry)) {
 			t.Errorf("card: %+v", res.Card)
 		}
 		if res.Amount != nil && *res.Amount != req.Amount {
@@ -604,7 +609,7 @@ func (s Subject) status(t *testing.T) {
 			{Type: domain.Sale, AttemptRef: req.AttemptRef, ProviderRef: res.ProviderRef, Amount: req.Amount},
 		} {
 			found := h.find(q)
-			if found.Outcome != providers.Approved || found.ProviderRef != res.ProviderRef || found.Amount == nil || *found.Amount != req.Amount || !found.Card.Known() {
+			if found.Outcome != providers.Approved || found.ProviderRef != res.ProviderRef || found.Amount == nil || *found.Amount != req.Amount || !s.NoCard && !found.Card.Known() {
 				t.Errorf("status: %+v", found)
 			}
 		}
@@ -705,7 +710,11 @@ func (s Subject) status(t *testing.T) {
 	t.Run("an amount that cannot be read is not believed", func(t *testing.T) {
 		h := s.start(t)
 		req, sold := h.sold(1250)
-		amount := regexp.MustCompile(`"(amount|totalAmount)":("?)[0-9.]+`)
+		field := s.AmountField
+		if field == "" {
+			field = "amount|totalAmount"
+		}
+		amount := regexp.MustCompile(`"(` + field + `)":("?)[0-9.]+`)
 		h.setRewrite(func(b []byte) []byte { return amount.ReplaceAll(b, []byte(`"$1":${2}12.3456`)) })
 		_, err := h.finder().FindStatus(t.Context(), h.askable(providers.Lookup{Type: domain.Sale, AttemptRef: req.AttemptRef}, sold))
 		wantFault(t, err, false, providers.KindGarbage)
@@ -865,7 +874,11 @@ func (s Subject) faults(t *testing.T) {
 			q, call := o.prepare(h)
 			h.setRewrite(func(b []byte) []byte {
 				for _, c := range h.emulator.State().Charges {
-					b = bytes.ReplaceAll(b, []byte(`"`+c.ID+`"`), []byte(`""`))
+					// Where an id has parts, each stands by itself in the answer.
+					for part := range strings.SplitSeq(c.ID, "/") {
+						b = bytes.ReplaceAll(b, []byte(`"`+part+`"`), []byte(`""`))
+						b = bytes.ReplaceAll(b, []byte("|"+part+"|"), []byte("||"))
+					}
 				}
 				return b
 			})

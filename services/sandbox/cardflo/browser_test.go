@@ -119,6 +119,7 @@ func TestPagesInABrowser(t *testing.T) {
 	b, axe := browser(t)
 	t.Run("the hosted page takes a card, says what is wrong and is accessible", func(t *testing.T) { testHostedPage(t, b, axe) })
 	t.Run("the hosted page works without JavaScript", func(t *testing.T) { testHostedPageWithoutJavaScript(t, b) })
+	t.Run("the cardholder check and the page that stores a card are accessible", func(t *testing.T) { testOtherPages(t, b, axe) })
 	t.Run("the token frame tells its page a token and nothing else", func(t *testing.T) { testTokenFrame(t, b, axe) })
 	t.Run("the token frame ignores other windows and is not shown to other origins", func(t *testing.T) { testTokenFrameRefusals(t, b) })
 }
@@ -167,6 +168,31 @@ func testHostedPageWithoutJavaScript(t *testing.T, b playwright.Browser) {
 	check(t, page.GetByRole("button", playwright.PageGetByRoleOptions{Name: "Pay GBP 12.50"}).Click())
 	check(t, page.GetByRole("heading", playwright.PageGetByRoleOptions{Name: "Payment declined"}).WaitFor())
 	want(t, f.do(t, status("/getByMerchantTransactionId/nojs")), map[string]any{"transactionStatus": "ERROR"})
+}
+
+func testOtherPages(t *testing.T, b playwright.Browser, axe string) {
+	f := newFixture(t, cardflo.Config{})
+	for _, scene := range scenes {
+		page := must[playwright.Page](t)(b.NewPage(playwright.BrowserNewPageOptions{
+			ColorScheme: scene.scheme, Viewport: &playwright.Size{Width: scene.width, Height: 640}}))
+		open := func(op, body string) {
+			t.Helper()
+			link, _ := f.do(t, transact(op, body)).json["redirectUrl"].(string)
+			must[playwright.Response](t)(page.Goto(link))
+			axeClean(t, scene.name+" "+op, page, axe)
+			if wide := must[any](t)(page.Evaluate(`document.documentElement.scrollWidth > innerWidth`)); wide == true {
+				t.Errorf("%s %s: the page is wider than its window", scene.name, op)
+			}
+		}
+		open("register", `{"merchantTransactionId":"store-`+scene.name+`"}`)
+		screenshot(t, page, "store-"+scene.name)
+		open("debit", sale("check-"+scene.name, "5.00", "EUR", cardflo.Token3DS))
+		screenshot(t, page, "check-"+scene.name)
+		check(t, page.GetByRole("button", playwright.PageGetByRoleOptions{Name: "Confirm"}).Click())
+		check(t, page.GetByRole("heading", playwright.PageGetByRoleOptions{Name: "Payment approved"}).WaitFor())
+		check(t, page.Close())
+		want(t, f.do(t, status("/getByMerchantTransactionId/check-"+scene.name)), map[string]any{"transactionStatus": "SUCCESS"})
+	}
 }
 
 // merchantPage is a page of another origin that holds the frame and keeps the

@@ -77,7 +77,7 @@ type chargebackReversal struct {
 // chargeback tells of a chargeback, with its amount as a number or as a text;
 // nil for other transactions.
 func (t *transaction) chargeback(asNumber bool) *chargebackData {
-	if t.typ != typeChargeback {
+	if t.typ != typeChargeback || t.original == nil {
 		return nil
 	}
 	d := &chargebackData{OriginalUUID: t.original.uuid, OriginalMerchantID: t.original.merchantID, Amount: t.amount(),
@@ -89,7 +89,7 @@ func (t *transaction) chargeback(asNumber bool) *chargebackData {
 }
 
 func (t *transaction) chargebackReversal() *chargebackReversal {
-	if t.typ != typeChargebackReversal {
+	if t.typ != typeChargebackReversal || t.original == nil || t.original.original == nil {
 		return nil
 	}
 	sale := t.original.original

@@ -100,7 +100,7 @@ func (s *Server) chargeBack(t *transaction, e Event) (*transaction, error) {
 }
 
 func (s *Server) reverseChargeback(t *transaction, e Event) (*transaction, error) {
-	if t.typ != typeChargeback || t.reversed {
+	if t.typ != typeChargeback || t.original == nil || t.reversed {
 		return nil, errors.New("only a chargeback can be reversed, and only once")
 	}
 	c := s.make(t.connector, typeChargebackReversal, "")

@@ -789,3 +789,62 @@ func TestTheConnectorDecidesHowItsPageIsOpened(t *testing.T) {
 	want(t, f.do(t, debit(body)), map[string]any{"returnType": "REDIRECT", "redirectType": "iframe"})
 	want(t, f.do(t, signed(http.MethodPost, "/transaction/"+cardflo.SignedKey+"/debit", body)), map[string]any{"returnType": "REDIRECT", "redirectType": "fullpage"})
 }
+
+func TestEveryKindOfChargeIsAdoptedOnce(t *testing.T) {
+	f := newFixture(t, cardflo.Config{})
+	charge := func(kind, id, original string, minor int64) kit.Charge {
+		c := kit.Charge{Kind: kind, ID: id, Reference: "ref-" + id, OriginalID: original, AmountMinor: minor, Currency: "EUR", At: start}
+		if minor == 0 {
+			c.Currency = ""
+		}
+		return c
+	}
+	ledger := []kit.Charge{
+		charge("sale", "s", "", 1000), charge("refund", "r", "s", 200), charge("chargeback", "b", "s", 300), charge("chargeback_reversal", "v", "b", 300),
+		charge("adjustment", "s", "s", -100),
+		charge("preauth", "h", "", 1000), charge("increment", "i", "h", 500), charge("decrement", "d", "h", 300), charge("capture", "c", "h", 200),
+		charge("preauth", "h2", "", 1000), charge("void", "w", "h2", 1000), charge("preauth", "h3", "", 1000), charge("void", "w3", "h3", 0),
+		charge("register", "g", "", 0), charge("register", "g2", "", 0), charge("deregister", "x", "g2", 0), charge("payout", "p", "", 100),
+		charge("capture", "lost", "nobody", 100),
+	}
+	for range 2 {
+		if err := f.Adopt(cardflo.SandboxKey, ledger); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := len(f.State().Charges); n != len(ledger)-1 {
+		t.Errorf("%d charges", n)
+	}
+	// Of the sale 10.00 - 1.00 - 2.00 is left, of the hold 10.00 + 5.00 - 3.00 - 2.00.
+	refused(t, "refund", f.do(t, refund(back("r-x", "s", "7.01", "EUR"))), 400, 1006.0, "remaining")
+	want(t, f.do(t, refund(back("r-1", "s", "7.00", "EUR"))), map[string]any{"success": true})
+	refused(t, "capture", f.do(t, transact("capture", back("c-x", "h", "10.01", "EUR"))), 400, 1006.0, "remaining")
+	f.approvedAs(t, "capture", back("c-1", "h", "10.00", "EUR"))
+	refused(t, "capture of what was voided", f.do(t, transact("capture", back("c-x", "h2", "1.00", "EUR"))), 400, 1006.0, "voided")
+	f.approvedAs(t, "debit", `{"merchantTransactionId":"n","amount":"1.00","currency":"EUR","referenceUuid":"g"}`)
+	refused(t, "a forgotten card", f.do(t, transact("debit", `{"merchantTransactionId":"n-x","amount":"1.00","currency":"EUR","referenceUuid":"g2"}`)), 400, 1006.0, "registered")
+	for _, id := range []string{"s", "b", "v", "h", "c", "g", "lost", "p"} {
+		want(t, f.do(t, status("/getByUuid/"+id)), map[string]any{"transactionStatus": "SUCCESS"})
+	}
+	for _, bad := range []kit.Charge{charge("tip", "t", "s", 1), charge("sale", "", "", 1), charge("sale", "z", "", 0)} {
+		if err := f.Adopt(cardflo.SandboxKey, []kit.Charge{bad}); err == nil {
+			t.Errorf("%+v was adopted", bad)
+		}
+	}
+	if err := f.Adopt("nobody", nil); err == nil {
+		t.Error("nobody's ledger was adopted")
+	}
+}
+
+func TestARejectedTransactionBeginsNoSchedule(t *testing.T) {
+	f := newFixture(t, cardflo.Config{})
+	if err := f.Kit().Outcomes.Push(kit.Outcome{Result: kit.Reject, Code: "1000"}); err != nil {
+		t.Fatal(err)
+	}
+	terms := `,"schedule":{"amount":"5.00","currency":"EUR","periodLength":1,"periodUnit":"DAY"}}`
+	refused(t, "rejected", f.do(t, transact("register", strings.TrimSuffix(registration("g"), "}")+terms)), 400, 1000.0, "")
+	f.Kit().Clock.Advance(72 * time.Hour)
+	if n := len(f.State().Charges); n != 0 {
+		t.Errorf("%d charges", n)
+	}
+}

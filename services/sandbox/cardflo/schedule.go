@@ -161,7 +161,6 @@ func (s *Server) prepareSchedule(t *transaction) *refusal {
 		c.begin(c.due(1))
 	}
 	t.schedule = c
-	s.schedules = append(s.schedules, c)
 	return nil
 }
 

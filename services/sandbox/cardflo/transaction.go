@@ -93,9 +93,12 @@ type transaction struct {
 	// apply does what its success does to the transaction that it follows.
 	apply func(*transaction)
 
-	// reversed says that a chargeback was taken back; reason its own words.
+	// reversed says that a chargeback was taken back; words are the bank's.
 	reversed bool
 	words    string
+
+	// adopted names the changes of its amount that were adopted.
+	adopted map[string]bool
 }
 
 // kind is the transaction's kind in the words of the control API.
@@ -509,7 +512,13 @@ func (s *Server) make(c Connector, typ, merchantID string) *transaction {
 	return &transaction{connector: c, typ: typ, uuid: uuid, purchaseID: now.Format("20060102") + "-" + uuid, merchantID: merchantID, at: now}
 }
 
-func (s *Server) record(t *transaction) { s.transactions = append(s.transactions, t) }
+// record puts a transaction into the ledger, with the series that it begins.
+func (s *Server) record(t *transaction) {
+	s.transactions = append(s.transactions, t)
+	if t.schedule != nil && t.schedule.registration == t {
+		s.schedules = append(s.schedules, t.schedule)
+	}
+}
 
 // rejected answers an outcome that makes no transaction.
 func (s *Server) rejected(w http.ResponseWriter, o kit.Outcome) bool {
@@ -647,9 +656,9 @@ func (s *Server) reply(w http.ResponseWriter, r *http.Request, t *transaction) {
 		out.Success, out.ReturnType = true, "FINISHED"
 		out.ReturnData, out.RiskCheckData = t.returnData(true, false), t.card.riskCheck()
 		switch {
-		case t.typ == typeRefund:
+		case t.typ == typeRefund && t.original != nil:
 			out.ExtraData = map[string]string{"remainingAmount": majorUnits(t.original.minor-t.original.refundedMinor, t.decimals)}
-		case t.typ == typeCapture:
+		case t.typ == typeCapture && t.original != nil:
 			out.ExtraData = map[string]string{"remainingAmount": majorUnits(t.original.heldMinor-t.original.capturedMinor, t.decimals)}
 		}
 	case statusPending:

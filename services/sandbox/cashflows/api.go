@@ -16,7 +16,7 @@ import (
 	"github.com/counterfoil/counterfoil/services/sandbox/kit"
 )
 
-// item is one error or warning (PROVIDERS 3.1, "Errors"). The code is left out
+// item is one error or warning (ErrorReport of the generated client). The code is left out
 // where none is recovered.
 type item struct {
 	Code              string   `json:"code,omitempty"`
@@ -99,7 +99,7 @@ type apiHandler func(w http.ResponseWriter, r *http.Request, a *account, body []
 // api checks the configuration, its lock, the signature and the content type,
 // and holds the lock while the handler works. ASSUMPTIONS: a missing
 // configuration and a wrong signature are 401, an unknown configuration 404
-// (PROVIDERS 3.1 names it so), a locked one 403 with the document's "Too many
+// (as a digest of the portal has it), a locked one 403 with the document's "Too many
 // attempts.".
 func (s *Server) api(next apiHandler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -139,7 +139,7 @@ func (s *Server) api(next apiHandler) http.HandlerFunc {
 }
 
 // signed says whether hash is the hex SHA-512 of the key followed by exactly the
-// body, or of the key alone when there is none (PROVIDERS 3.1). ASSUMPTION:
+// body, or of the key alone when there is none (the generated client's own words). ASSUMPTION:
 // capital and small letters are both right.
 func signed(key string, body []byte, hash string) bool {
 	sum := sha512.Sum512(append([]byte(key), body...))

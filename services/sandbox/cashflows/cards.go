@@ -35,7 +35,7 @@ const (
 	CardPending    = "4000000000003220"
 )
 
-// Test names of the card's holder on the hosted page (PROVIDERS 3.1, "Test").
+// Test names of the card's holder on the hosted page (the provider's portal, "Testing").
 // Another name is like the first.
 const (
 	HolderSuccess   = "Luke Skywalker"

@@ -54,7 +54,8 @@ const (
 // the emulator is reset. ASSUMPTION: the document says "repeated failures".
 const LockAfter = 10
 
-// captureWithin is how long a reserved payment can be captured (PROVIDERS 3.1).
+// captureWithin is how long a reserved payment can be captured (the
+// provider's portal).
 const captureWithin = 7 * 24 * time.Hour
 
 // Config is the emulator's fixed data. The zero value means DefaultConfig.

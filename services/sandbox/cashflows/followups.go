@@ -46,7 +46,7 @@ func (s *Server) newPart(j *job, kind, number string, value int64, o kit.Outcome
 	return p
 }
 
-// capture takes a reserved amount, or a part of it (PROVIDERS 3.1: within seven
+// capture takes a reserved amount, or a part of it (the portal: within seven
 // days). The request carries no reference of the merchant's.
 func (s *Server) capture(w http.ResponseWriter, r *http.Request, a *account, body []byte) {
 	in, err := parse(body, captureSchema)
@@ -176,7 +176,7 @@ func (s *Server) refused(w http.ResponseWriter, o kit.Outcome) bool {
 }
 
 // cancelPayment undoes a payment as a whole, until midnight of its day
-// (PROVIDERS 3.1; ASSUMPTION: midnight UTC). What was captured in parts or
+// (the portal; ASSUMPTION: midnight UTC). What was captured in parts or
 // refunded can no longer be cancelled.
 func (s *Server) cancelPayment(w http.ResponseWriter, r *http.Request, a *account, _ []byte) {
 	j := s.of(w, r, a)

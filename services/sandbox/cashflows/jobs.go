@@ -9,7 +9,7 @@ import (
 	"github.com/counterfoil/counterfoil/services/sandbox/kit"
 )
 
-// The words of a payment's status (PROVIDERS 3.1).
+// The words of a payment's status (the generated client).
 const (
 	statusPending   = "Pending"
 	statusReserved  = "Reserved"
@@ -374,7 +374,7 @@ func (s *Server) find(match func(*job) bool) *job {
 	return nil
 }
 
-// The answer's data (PROVIDERS 3.1, the client's models).
+// The answer's data (the models of the generated client).
 type (
 	jobData struct {
 		Reference     string          `json:"reference"`

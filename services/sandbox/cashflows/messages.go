@@ -1,7 +1,8 @@
 package cashflows
 
 // message is one of the document's error messages (seed 001, "Cashflows Gateway
-// Error Responses"), with its code where that is recovered (PROVIDERS 3.1).
+// Error Responses"), with its code where that is recovered (a digest
+// of the portal).
 type message struct{ code, text string }
 
 var (

@@ -70,7 +70,7 @@ type tran struct {
 	at                     time.Time
 }
 
-// remoteFields are the fields of a request (PROVIDERS 3.2). Those of a card
+// remoteFields are the fields of a request (the provider's portal). Those of a card
 // number are not taken here.
 var remoteFields = strings.Fields(`auth_id auth_pass card_token cust_name cust_address cust_postcode cust_country cust_ip cust_email
 	cust_tel tran_ref tran_desc tran_amount tran_currency tran_testmode tran_type tran_class tran_orig_id`)

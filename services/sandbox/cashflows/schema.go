@@ -27,7 +27,8 @@ const (
 	any_ // not looked at
 )
 
-// property is one field of a request (PROVIDERS 3.1, the client's models).
+// property is one field of a request (the models of a client generated from
+// the provider's description).
 type property struct {
 	kind     kind
 	required bool

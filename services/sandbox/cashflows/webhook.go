@@ -9,7 +9,7 @@ import (
 )
 
 // webhookRetries are the waits after the first attempt: each minute, then daily,
-// then weekly, up to a month (PROVIDERS 3.1). ASSUMPTION: ten, seven and three of
+// then weekly, up to a month (a digest of the portal). ASSUMPTION: ten, seven and three of
 // them; the counts are not published.
 var webhookRetries = func() []time.Duration {
 	var out []time.Duration

@@ -233,6 +233,8 @@ func (s *Server) tipAdjustment(w http.ResponseWriter, r *http.Request, m Merchan
 	}
 	rec.approvedMinor += tip - rec.tipMinor
 	rec.tipMinor = tip
+	s.tips = append(s.tips, kit.Charge{OriginalID: rec.guid, Kind: "tip", AmountMinor: tip, Currency: rec.currency, Status: "tip adjusted", Approved: true,
+		Card: rec.card.masked(), At: now})
 	writeJSON(w, http.StatusOK, map[string]string{"statusMessage": "tip adjusted"})
 }
 

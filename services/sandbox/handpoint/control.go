@@ -1,10 +1,8 @@
 package handpoint
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"mime"
 	"net/http"
 	"time"
 
@@ -92,30 +90,11 @@ func (s *Server) bySerial(serial string) *terminal {
 // {"serial"}.
 func (s *Server) Controls() map[string]http.Handler {
 	return map[string]http.Handler{
-		"device":  control(s.Set),
-		"restart": control(func(in struct{ Serial string }) error { return s.Restart(in.Serial) }),
+		"device": kit.Command(func(in Setting) (any, error) { return nil, s.Set(in) }),
+		"restart": kit.Command(func(in struct {
+			Serial string `json:"serial"`
+		}) (any, error) {
+			return nil, s.Restart(in.Serial)
+		}),
 	}
-}
-
-// control decodes a strict JSON body and answers 204, 400 or, for what a form of
-// a foreign page could send, 415.
-func control[T any](do func(T) error) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/json" {
-			writeJSON(w, http.StatusUnsupportedMediaType, map[string]string{"error": "send application/json"})
-			return
-		}
-		var in T
-		dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, kit.MaxBody))
-		dec.DisallowUnknownFields()
-		err := dec.Decode(&in)
-		if err == nil {
-			err = do(in)
-		}
-		if err != nil {
-			writeJSON(w, http.StatusBadRequest, map[string]string{"error": err.Error()})
-			return
-		}
-		w.WriteHeader(http.StatusNoContent)
-	})
 }

@@ -11,6 +11,7 @@ package handpoint
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -165,6 +166,7 @@ type Server struct {
 	results  map[string]*result
 	owed     []*debt
 	commands []Command
+	tips     []kit.Charge // what was adjusted, which has no id of its own
 }
 
 var (
@@ -228,7 +230,7 @@ func (s *Server) Reset() {
 
 // empty forgets what happened. The caller holds the lock, or the server is new.
 func (s *Server) empty() {
-	s.records, s.results, s.owed, s.commands = nil, map[string]*result{}, nil, nil
+	s.records, s.results, s.owed, s.commands, s.tips = nil, map[string]*result{}, nil, nil, nil
 	s.devices = map[deviceKey]*terminal{}
 	for _, m := range s.merchants {
 		for _, d := range m.Devices {
@@ -251,12 +253,21 @@ func (s *Server) State() kit.State {
 			// A linked operation has no transactionReference of its own.
 			reference = r.customer
 		}
+		kind := r.kind
+		if kind == kindIncrease {
+			kind = "increment"
+			if r.approvedMinor < 0 {
+				kind = "decrement"
+			}
+		}
 		charges = append(charges, kit.Charge{
-			Reference: reference, ID: r.guid, OriginalID: r.originalGUID, Kind: r.kind,
-			AmountMinor: r.approvedMinor, Currency: r.currency, Status: s.finStatus(r, now),
+			Reference: reference, ID: r.guid, OriginalID: r.originalGUID, Kind: kind,
+			AmountMinor: max(r.approvedMinor, -r.approvedMinor), Currency: r.currency, Status: s.finStatus(r, now),
 			Approved: r.approved(now), Card: r.card.masked(), At: r.at,
 		})
 	}
+	charges = append(charges, s.tips...)
+	slices.SortStableFunc(charges, func(a, b kit.Charge) int { return a.At.Compare(b.At) })
 	return kit.NewState(charges)
 }
 

@@ -286,7 +286,7 @@ func (s *Server) settle() {
 			s.complete(run)
 		}
 	}
-	s.deliver(now)
+	s.deliver(s.kit.Clock.Now())
 }
 
 // complete carries an operation out and tells its result.

@@ -105,7 +105,7 @@ var (
 	// price. It is recognised by the name of its field, and so is a card number
 	// that was typed in an unusual grouping.
 	secretJSONField = regexp.MustCompile(`(?i)("(?:card_?num(?:ber)?|pan|security_?code|cvv2?|cvc2?|card_?cvc|password|shared_?secret|ssk|token|access_?token|refresh_?token|api_?token)"\s*:\s*)("(?:[^"\\]|\\.)*"|[0-9]+)`)
-	secretFormField = regexp.MustCompile(`(?i)((?:^|[?&])(?:card_?num(?:ber)?|pan|security_?code|cvv2?|cvc2?|card_?cvc|password|auth_?pass|access_?token|refresh_?token|api_?token)=)[^&\s]*`)
+	secretFormField = regexp.MustCompile(`(?i)((?:^|[?&])(?:card_?num(?:ber)?|pan|security_?code|cvv2?|cvc2?|card_?cvc|password|auth_?pass|card_?token|access_?token|refresh_?token|api_?token)=)[^&\s]*`)
 
 	digitRun     = regexp.MustCompile(`[0-9]{13,19}`)
 	cardGrouping = regexp.MustCompile(`\b([0-9]{4})(?:[ +.-]|%20)([0-9]{4})(?:[ +.-]|%20)([0-9]{4})(?:[ +.-]|%20)([0-9]{1,7})\b|\b(3[0-9]{3})(?:[ +.-]|%20)([0-9]{6})(?:[ +.-]|%20)([0-9]{4,5})\b`)
