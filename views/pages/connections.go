@@ -2,6 +2,7 @@ package pages
 
 import (
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -198,4 +199,9 @@ func inputType(f ConnectionField) string {
 		return "url"
 	}
 	return "text"
+}
+
+// hasEmptyOption says that a system has words of its own for "not chosen".
+func hasEmptyOption(f ConnectionField) bool {
+	return slices.ContainsFunc(f.Options, func(o FieldOption) bool { return o.Value == "" })
 }
