@@ -98,6 +98,14 @@ func TestAConnectionIsAddedTestedReplacedPausedAndRemoved(t *testing.T) {
 		v.sees("It cannot be tested: ")
 	}
 	v.capabilitiesAsPrinted(at)
+	v.follow("Change")
+	v.at(connectionPage + "/edit")
+	v.everyWidth("change of a connection")
+	v.fill(v.id("name"), "Browser account, renamed")
+	v.fill(v.id("password"), demoPassword)
+	v.press("Save the changes")
+	v.at(connectionPage)
+	v.sees("Browser account, renamed")
 
 	v.click(v.summary("Replace the credentials"))
 	v.fill(v.id("f-apiKey"), handpointNewKey)
@@ -133,7 +141,7 @@ func TestAConnectionIsAddedTestedReplacedPausedAndRemoved(t *testing.T) {
 	v.everyWidth("paused")
 	v.press("Resume")
 	v.shows(v.role("button", "Pause"))
-	v.removeConnection("Browser account")
+	v.removeConnection("Browser account, renamed")
 	v.goTo(at)
 	v.sees("This connection was removed")
 	v.everyWidth("removed")

@@ -31,7 +31,9 @@ func (h *Connections) Routes() []web.Route {
 		{Method: http.MethodGet, Path: "/connections", Permission: domain.ConnectionsRead, Handler: h.list},
 		{Method: http.MethodGet, Path: "/connections/new", Permission: domain.ConnectionsManage, Handler: h.newForm},
 		{Method: http.MethodGet, Path: "/connections/:id", Permission: domain.ConnectionsRead, Handler: h.detail},
+		{Method: http.MethodGet, Path: "/connections/:id/edit", Permission: domain.ConnectionsManage, Handler: h.editForm},
 		manage("/connections", h.add),
+		manage("/connections/:id/edit", h.edit),
 		manage("/connections/:id/test", h.test),
 		manage("/connections/:id/rotate", h.rotate),
 		manage("/connections/:id/rotate/confirm", h.confirm),
@@ -252,6 +254,98 @@ func (h *Connections) refusal(c echo.Context, id domain.ConnectionID, err error)
 				v.FormError = domain.MessageOf(err)
 			}
 		})
+	}
+	return err
+}
+
+// editForm is the form of a connection's name and settings.
+func (h *Connections) editForm(c echo.Context) error {
+	id, err := connectionID(c)
+	if err != nil {
+		return err
+	}
+	return h.editPage(c, http.StatusOK, id, nil, nil, "", "")
+}
+
+// editPage shows what was typed, or what is kept when nothing was.
+func (h *Connections) editPage(c echo.Context, status int, id domain.ConnectionID, typed web.Values, errs map[string]string, passwordError, sentence string) error {
+	conn, err := h.Service.Get(c.Request().Context(), web.Actor(c), web.Merchant(c), id)
+	if err != nil {
+		return err
+	}
+	form, ok := h.Service.Form(conn.Provider, conn.Mode)
+	if !ok || conn.State == connections.Removed {
+		return domain.Errorf(domain.Conflict, "The settings of this connection can no longer be changed.")
+	}
+	v := pages.ConnectionFormView{Layout: layout(c, layouts.NavConnections, "Change "+conn.Name), ID: id, Provider: conn.Provider, Label: conn.Label, Name: conn.Name,
+		BaseURL: conn.BaseURL, Errors: errs, PasswordError: passwordError, FormError: sentence}
+	if typed != nil {
+		v.Name = typed.Get("name")
+	}
+	for _, f := range form.Fields {
+		if f.Secret {
+			continue
+		}
+		shown := fieldView(f)
+		shown.Value = conn.Settings[f.Name]
+		if typed != nil {
+			shown.Value = typed.Get(pages.FieldPrefix + f.Name)
+		}
+		if shown.Kind == "url" {
+			shown.Value = withoutUser(shown.Value)
+		}
+		v.Fields = append(v.Fields, shown)
+	}
+	return web.Render(c, status, pages.EditConnection(v))
+}
+
+func (h *Connections) edit(c echo.Context) error {
+	id, err := connectionID(c)
+	if err != nil {
+		return err
+	}
+	conn, err := h.Service.Get(c.Request().Context(), web.Actor(c), web.Merchant(c), id)
+	if err != nil {
+		return err
+	}
+	form, _ := h.Service.Form(conn.Provider, conn.Mode)
+	names := []string{"name", "password"}
+	for _, f := range form.Fields {
+		if !f.Secret {
+			names = append(names, pages.FieldPrefix+f.Name)
+		}
+	}
+	typed, err := web.Form(c, names...)
+	if err != nil {
+		return err
+	}
+	ctx, actor := c.Request().Context(), web.Actor(c)
+	err = h.SignIn.ConfirmPassword(ctx, actor, typed.Get("password"))
+	switch why := domain.FieldsOf(err)["password"]; {
+	case why != "":
+		return h.editPage(c, http.StatusUnprocessableEntity, id, typed, nil, why, "")
+	case domain.CodeOf(err) == domain.TooMany:
+		return h.editPage(c, http.StatusTooManyRequests, id, typed, nil, "", domain.MessageOf(err))
+	case err != nil:
+		return err
+	}
+	settings := map[string]string{}
+	for _, f := range form.Fields {
+		if !f.Secret {
+			settings[f.Name] = typed.Get(pages.FieldPrefix + f.Name)
+		}
+	}
+	err = h.Service.Change(ctx, actor, id, typed.Get("name"), settings)
+	switch domain.CodeOf(err) {
+	case "":
+		web.Flash(c, "good", "Changed. Test it before you take a payment through it.")
+		return web.Redirect(c, "/connections/"+id.String())
+	case domain.Invalid:
+		sentence := ""
+		if len(domain.FieldsOf(err)) == 0 {
+			sentence = domain.MessageOf(err)
+		}
+		return h.editPage(c, http.StatusUnprocessableEntity, id, typed, domain.FieldsOf(err), "", sentence)
 	}
 	return err
 }

@@ -150,6 +150,8 @@ var connectionRoutes = map[string]access{
 	"GET /connections/new":                 {roles: managers},
 	"GET /connections/:id":                 {roles: readers},
 	"POST /connections":                    {roles: managers},
+	"GET /connections/:id/edit":            {roles: managers},
+	"POST /connections/:id/edit":           {roles: managers},
 	"POST /connections/:id/test":           {roles: managers},
 	"POST /connections/:id/rotate":         {roles: managers},
 	"POST /connections/:id/rotate/confirm": {roles: managers},
@@ -373,7 +375,8 @@ func TestAForeignConnectionIsAnsweredLikeOneThatIsNotThere(t *testing.T) {
 		t.Error("a foreign connection is answered in another way than one that is not there")
 	}
 	before := d.count(`select count(*) from audit_log where object_type = 'connection'`)
-	for _, tail := range []string{"/test", "/rotate", "/rotate/confirm", "/rotate/switch", "/rotate/cancel", "/rotate/retire", "/pause", "/resume", "/remove"} {
+	thief.get(at+"/edit").wants(t, http.StatusNotFound)
+	for _, tail := range []string{"/edit", "/test", "/rotate", "/rotate/confirm", "/rotate/switch", "/rotate/cancel", "/rotate/retire", "/pause", "/resume", "/remove"} {
 		form := url.Values{"_csrf": {thief.token("/account")}}
 		for _, path := range []string{at, none, "/connections/none"} {
 			thief.post(path+tail, form).wants(t, http.StatusNotFound)
@@ -450,7 +453,7 @@ func TestNoSecretOfAConnectionLeaves(t *testing.T) {
 				d.addUser(email, role)
 			}
 			b := d.browser().signIn(email)
-			for _, path := range []string{"/connections", "/connections/new", "/connections/new?provider=cardflo", at, "/", "/payments", "/payments/new"} {
+			for _, path := range []string{"/connections", "/connections/new", "/connections/new?provider=cardflo", at, at + "/edit", "/", "/payments", "/payments/new"} {
 				look(when+", "+path+" as "+string(role), b.get(path))
 				look(when+", fragment of "+path, b.with("HX-Request", "true").get(path))
 			}
@@ -461,7 +464,9 @@ func TestNoSecretOfAConnectionLeaves(t *testing.T) {
 		tail string
 		more url.Values
 	}{
-		{"/test", nil}, {"/rotate", rotation("wrong-"+canary, newSet)}, {"/rotate", rotation(testPassword, map[string]string{cardflo.SecretAPIKey: strings.Repeat(canary, 200)})},
+		{"/test", nil}, {"/edit", url.Values{"name": {"Card by phone"}, "password": {"wrong-" + canary}, "f-pageOrigin": {"https://me:" + canary + "@example.com"}}},
+		{"/edit", url.Values{"name": {"Card by phone"}, "password": {testPassword}, "f-pageOrigin": {"https://me:" + canary + "@example.com"}}},
+		{"/rotate", rotation("wrong-"+canary, newSet)}, {"/rotate", rotation(testPassword, map[string]string{cardflo.SecretAPIKey: strings.Repeat(canary, 200)})},
 		{"/rotate", rotation(testPassword, map[string]string{cardflo.SecretPassword: canary + "-no-such-password"})}, {"/rotate/confirm", nil}, {"/rotate/cancel", nil},
 		{"/rotate", rotation(testPassword, newSet)}, {"/rotate/confirm", nil}, {"/rotate/switch", nil}, {"/test", nil}, {"/rotate/retire", nil},
 	} {
@@ -479,6 +484,54 @@ func TestNoSecretOfAConnectionLeaves(t *testing.T) {
 			t.Errorf("%s holds a secret in clear", table)
 		}
 	}
+}
+
+func TestAConnectionsSettingsAreChangedWithThePassword(t *testing.T) {
+	d := newDesk(t)
+	at := d.add("Card by phone")
+	d.add("Taken")
+	frame := d.origin + "/cardflo/frame/x"
+	for _, c := range []struct {
+		name, field string
+		edit        url.Values
+	}{
+		{"no password", "password", url.Values{"password": {""}}},
+		{"a wrong password", "password", url.Values{"password": {"wrong"}}},
+		{"no name", "name", url.Values{"name": {""}}},
+		{"a name that is taken", "name", url.Values{"name": {"taken"}}},
+		{"a private address", "f-pageOrigin", url.Values{"f-pageOrigin": {"https://10.0.0.1"}}},
+		{"the live address", "f-pageOrigin", url.Values{"f-pageOrigin": {"https://gateway.cardflo.io"}}},
+	} {
+		form := url.Values{"name": {"Another name"}, "password": {testPassword}, "f-cardFrameURL": {frame}}
+		maps.Copy(form, c.edit)
+		a := d.step(at, "/edit", form).wants(t, http.StatusUnprocessableEntity)
+		doc := a.doc(t)
+		if doc.Find("#"+c.field).AttrOr("aria-invalid", "") != "true" || strings.TrimSpace(doc.Find("#"+c.field+"-err").Text()) == "" {
+			t.Errorf("%s: the form does not say what is wrong", c.name)
+		}
+		if doc.Find("#f-cardFrameURL").AttrOr("value", "") != frame || doc.Find("#password").AttrOr("value", "") != "" {
+			t.Errorf("%s: the values come back wrong", c.name)
+		}
+	}
+	if n := d.count(`select count(*) from audit_log where action = 'connection.changed'`); n != 0 {
+		t.Errorf("%d audit rows", n)
+	}
+	d.step(at, "/edit", url.Values{"password": {testPassword}, "name": {"X"}, "base_url": {"https://evil.example"}}).wants(t, http.StatusBadRequest)
+	d.step(at, "/edit", url.Values{"password": {testPassword}, "name": {"X"}, "f-password": {"x"}}).wants(t, http.StatusBadRequest)
+	form := url.Values{"name": {"Another name"}, "password": {testPassword}, "f-cardFrameURL": {frame}}
+	for range 2 {
+		d.step(at, "/edit", form).wants(t, http.StatusSeeOther)
+	}
+	doc := d.owner.get(at).wants(t, http.StatusOK).doc(t)
+	if doc.Find("h1").Text() != "Another name" || !strings.Contains(doc.Find("aside").Text(), frame) || !strings.Contains(doc.Find("#offers tr:nth-child(3)").Text(), "Yes") {
+		t.Error("the page does not show the change")
+	}
+	if n := d.count(`select count(*) from audit_log where action = 'connection.changed' and detail->'changed' = '["name", "cardFrameURL"]'`); n != 1 {
+		t.Errorf("%d audit rows", n)
+	}
+	d.step(at, "/remove", nil).wants(t, http.StatusSeeOther)
+	d.owner.get(at+"/edit").wants(t, http.StatusConflict)
+	d.step(at, "/edit", form).wants(t, http.StatusConflict)
 }
 
 // The emulator's card frame has the connector's key in its address.

@@ -107,8 +107,12 @@ func (s *Service) ask(ctx context.Context, st store.ConnectionState, rows []stor
 		return v, err
 	}
 	v.Said, v.Meaning = safe(v.Said, secrets), safe(v.Meaning, secrets)
-	if code = safe(code, secrets); code != "" && !strings.Contains(v.Said, code) {
-		v.Said = strings.TrimSpace(v.Said + " (" + code + ")")
+	switch code = safe(code, secrets); {
+	case code == "" || strings.Contains(v.Said, code):
+	case v.Said != "":
+		v.Said += " (" + code + ")"
+	case !v.OK:
+		v.Said = "code " + code
 	}
 	return v, nil
 }

@@ -300,6 +300,61 @@ func credentials(reg providers.Registration, rows []store.SecretRow) []Credentia
 	return out
 }
 
+// Change gives a connection another name and other settings; its address and
+// its credentials stay. It needs connections:manage and leaves one audit row; the
+// caller has asked for the password, since an address among the settings is
+// where credentials are sent. Invalid carries one sentence per field.
+func (s *Service) Change(ctx context.Context, actor domain.Actor, id domain.ConnectionID, name string, settings map[string]string) error {
+	return s.change(ctx, actor, id, func(tx *store.Tx, st store.ConnectionState, at time.Time) error {
+		reg, ok := s.Registry.Get(st.Provider)
+		if !ok {
+			return domain.Errorf(domain.Unavailable, "This copy of Counterfoil does not know the system %q.", st.Provider)
+		}
+		rows, err := tx.SecretRows(ctx, id)
+		if err != nil {
+			return err
+		}
+		secrets, err := s.open(st.Connection, rows, store.SlotCurrent)
+		if err != nil {
+			return err
+		}
+		in := trimmed(NewConnection{Name: name, BaseURL: st.BaseURL, Settings: settings, Secrets: secrets})
+		fields := s.check(reg, st.Mode, in, true)
+		delete(fields, FieldBaseURL) // it is not what is changed here
+		there, err := tx.Connections(ctx)
+		if err != nil {
+			return err
+		}
+		for _, c := range there {
+			if c.ID != id && !c.Removed() && strings.EqualFold(c.Name, in.Name) {
+				fields[FieldName] = "There is already a connection with this name."
+			}
+		}
+		if len(fields) > 0 {
+			return domain.InvalidFields(fields)
+		}
+		if _, err := reg.New(providers.Config{BaseURL: st.BaseURL, Settings: in.Settings, Secrets: secrets, Now: s.Now}); err != nil {
+			return notAccepted(reg, err)
+		}
+		var changed []string
+		if in.Name != st.Name {
+			changed = append(changed, FieldName)
+		}
+		for _, f := range reg.Settings() {
+			if in.Settings[f] != st.Settings[f] {
+				changed = append(changed, f)
+			}
+		}
+		if len(changed) == 0 {
+			return nil
+		}
+		e := entry(at, actor, "connection.changed", st.Connection, "ok")
+		e.Detail["changed"] = changed
+		tx.Audit(e)
+		return tx.ChangeConnection(ctx, id, in.Name, in.Settings)
+	})
+}
+
 // Pause takes a connection out of use for new payments: what was taken through
 // it can still be followed up. It needs connections:manage and leaves one audit
 // row; pausing one that is paused changes nothing.

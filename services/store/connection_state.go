@@ -3,7 +3,9 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/counterfoil/counterfoil/services/domain"
@@ -155,6 +157,17 @@ func (t *Tx) SaveTest(ctx context.Context, id domain.ConnectionID, at time.Time,
 	_, err := t.q.ExecContext(ctx, `update connections set tested_at = $3, test_ok = $4, test_said = $5, test_meaning = $6 where merchant_id = $1 and id = $2`,
 		t.m, id, at, ok, said, meaning)
 	return dbError("save test", err)
+}
+
+// ChangeConnection gives a connection another name and other public values. Its
+// address stays: credentials are sent there.
+func (t *Tx) ChangeConnection(ctx context.Context, id domain.ConnectionID, name string, settings map[string]string) error {
+	raw, err := json.Marshal(settings)
+	if err != nil {
+		return fmt.Errorf("store: settings: %w", err)
+	}
+	_, err = t.q.ExecContext(ctx, `update connections set name = $3, settings = $4 where merchant_id = $1 and id = $2`, t.m, id, name, string(raw))
+	return dbError("change connection", err)
 }
 
 // SetConnectionActive pauses a connection or takes it into use again.

@@ -80,6 +80,12 @@ func connectionSamples(add func(string, templ.Component)) {
 	old.FormError = "This form has made the connection “Card by phone” already. Open a new form to add another one."
 	add("connection-form-old", pages.NewConnection(old))
 
+	change := connectionForm()
+	change.ID, change.Name, change.BaseURL, change.Fields = domain.ConnectionID{UUID: uuidOf(1)}, "Card by phone", "https://sandbox.cardflo.io/api/v3", change.Fields[3:]
+	add("connection-edit", pages.EditConnection(change))
+	change.Errors, change.PasswordError = map[string]string{"name": "Give the connection a name."}, "Enter your password."
+	add("connection-edit-invalid", pages.EditConnection(change))
+
 	add("connection", pages.Connection(connectionDetail()))
 	reader := connectionDetail()
 	reader.Layout.Can, reader.Rotation, reader.HintsOnly = layouts.CanOf(domain.Developer), pages.RotationBeside, true

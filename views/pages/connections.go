@@ -2,6 +2,7 @@ package pages
 
 import (
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -82,11 +83,18 @@ func connectionSummary(v ConnectionFormView) (title string, errs []components.Fi
 		}
 	}
 	errs = append(errs, fieldErrors(v.Fields, v.Errors)...)
+	if v.PasswordError != "" {
+		errs = append(errs, components.FieldError{Field: "password", Text: v.PasswordError})
+	}
+	nothing := "Nothing was added."
+	if !v.ID.IsZero() {
+		nothing = "Nothing was changed."
+	}
 	switch {
 	case v.FormError != "":
 		return v.FormError, errs
 	case len(errs) > 0:
-		return summaryTitle(len(errs), "Nothing was added."), errs
+		return summaryTitle(len(errs), nothing), errs
 	}
 	return "", nil
 }
@@ -191,4 +199,9 @@ func inputType(f ConnectionField) string {
 		return "url"
 	}
 	return "text"
+}
+
+// hasEmptyOption says that a system has words of its own for "not chosen".
+func hasEmptyOption(f ConnectionField) bool {
+	return slices.ContainsFunc(f.Options, func(o FieldOption) bool { return o.Value == "" })
 }

@@ -43,13 +43,15 @@ type ConnectionRow struct {
 // SystemChoice is one system that a connection can be made to.
 type SystemChoice struct{ Name, Label, Where string }
 
-// ConnectionFormView is /connections/new. With an empty Provider the page only
-// chooses the system, by links that are GETs. Otherwise it is that system's
+// ConnectionFormView is /connections/new, and with an ID /connections/:id/edit,
+// which has no credentials and asks for the password instead. With an empty
+// Provider the page only chooses the system, by links that are GETs. Otherwise it is that system's
 // form, posted to /connections as _csrf, _key, provider, name, base_url and, for
 // each of Fields, FieldPrefix and its name. On 422 the values come back in it,
 // never a secret.
 type ConnectionFormView struct {
 	Layout    layouts.Model
+	ID        domain.ConnectionID // the one that is changed
 	Systems   []SystemChoice
 	Provider  string
 	Label     string
@@ -60,6 +62,8 @@ type ConnectionFormView struct {
 	Fields    []ConnectionField
 	Errors    map[string]string // by field name
 	FormError string            // one sentence for the whole form
+
+	PasswordError string
 }
 
 // FieldPrefix stands before a system's own field names in forms.
