@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"pgregory.net/rapid"
 
 	"github.com/counterfoil/counterfoil/services/domain"
 	"github.com/counterfoil/counterfoil/services/money"
@@ -853,4 +854,57 @@ func TestOperationsThatTheSuiteCannotDrive(t *testing.T) {
 			})
 		}
 	}
+}
+
+// Whatever is done to a hold, in whatever order: the adapter says yes exactly
+// when the sum allows it, and what it says is what the emulator holds.
+func TestAnySequenceOnAHoldAgreesWithItsSum(t *testing.T) {
+	l := start(t, options{})
+	rapid.Check(t, func(rt *rapid.T) {
+		_, held := l.held(10000)
+		sum, captured := int64(10000), false
+		for range rapid.IntRange(1, 6).Draw(rt, "steps") {
+			by := rapid.Int64Range(1, 15000).Draw(rt, "by")
+			what := rapid.SampledFrom([]string{"increase", "decrease", "capture"}).Draw(rt, "what")
+			allowed := !captured
+			var res providers.Result
+			var err error
+			switch change := (providers.ChangeRequest{By: euros(by), AttemptRef: uuid.NewString(), OriginalRef: held.ProviderRef}); what {
+			case "increase":
+				res, err = l.Increase(t.Context(), change)
+			case "decrease":
+				allowed = allowed && by < sum
+				res, err = l.Decrease(t.Context(), change)
+			default:
+				allowed = allowed && by <= sum
+				res, err = l.Capture(t.Context(), providers.CaptureRequest{Amount: euros(by), AttemptRef: uuid.NewString(), OriginalRef: held.ProviderRef})
+			}
+			if (err == nil && res.Outcome == providers.Approved && *res.Amount == euros(by)) != allowed {
+				rt.Fatalf("%s by %d of %d (captured %v): %+v, %v", what, by, sum, captured, res, err)
+			}
+			if e, ok := providers.AsError(err); ok && !e.NotDone {
+				rt.Fatalf("%s by %d: %v is no certain no", what, by, err)
+			}
+			if !allowed {
+				continue
+			}
+			switch what {
+			case "increase":
+				sum += by
+			case "decrease":
+				sum -= by
+			default:
+				captured = true
+			}
+		}
+		var ledger int64
+		for _, c := range l.emulator.State().Charges {
+			if c.OriginalID == held.ProviderRef && c.Approved {
+				ledger += map[string]int64{"increment": c.AmountMinor, "decrement": -c.AmountMinor}[c.Kind]
+			}
+		}
+		if ledger+10000 != sum {
+			rt.Fatalf("the emulator's changes come to %d, the model has %d", ledger, sum-10000)
+		}
+	})
 }

@@ -111,6 +111,10 @@ func TestAnAcceptedSaleHasItsResultAfterAWhile(t *testing.T) {
 	if f.State().Approved[ref(1)] != 1 {
 		t.Errorf("%+v", f.State())
 	}
+	journal, err := json.Marshal(f.Kit().Journal.Entries())
+	if err != nil || strings.Contains(string(journal), handpoint.UnmaskedPAN("0936")) {
+		t.Errorf("the journal holds the unmasked number, %v", err)
+	}
 }
 
 func TestTheTestNumberIsACardNumberInItsForm(t *testing.T) {
