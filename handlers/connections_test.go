@@ -518,15 +518,18 @@ func TestAConnectionsSettingsAreChangedWithThePassword(t *testing.T) {
 	}
 	d.step(at, "/edit", url.Values{"password": {testPassword}, "name": {"X"}, "base_url": {"https://evil.example"}}).wants(t, http.StatusBadRequest)
 	d.step(at, "/edit", url.Values{"password": {testPassword}, "name": {"X"}, "f-password": {"x"}}).wants(t, http.StatusBadRequest)
-	form := url.Values{"name": {"Another name"}, "password": {testPassword}, "f-cardFrameURL": {frame}}
+	form := url.Values{"name": {"Another name"}, "password": {testPassword}, "f-cardFrameURL": {frame}, "f-timeoutSeconds": {"10"}}
 	for range 2 {
 		d.step(at, "/edit", form).wants(t, http.StatusSeeOther)
+	}
+	if got := d.owner.get(at+"/edit").doc(t).Find("#f-timeoutSeconds").AttrOr("value", ""); got != "10" {
+		t.Errorf("the wait comes back as %q", got)
 	}
 	doc := d.owner.get(at).wants(t, http.StatusOK).doc(t)
 	if doc.Find("h1").Text() != "Another name" || !strings.Contains(doc.Find("aside").Text(), frame) || !strings.Contains(doc.Find("#offers tr:nth-child(3)").Text(), "Yes") {
 		t.Error("the page does not show the change")
 	}
-	if n := d.count(`select count(*) from audit_log where action = 'connection.changed' and detail->'changed' = '["name", "cardFrameURL"]'`); n != 1 {
+	if n := d.count(`select count(*) from audit_log where action = 'connection.changed' and detail->'changed' = '["name", "cardFrameURL", "timeoutSeconds"]'`); n != 1 {
 		t.Errorf("%d audit rows", n)
 	}
 	d.step(at, "/remove", nil).wants(t, http.StatusSeeOther)

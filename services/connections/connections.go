@@ -234,7 +234,10 @@ func (s *Service) check(reg providers.Registration, mode domain.Mode, in NewConn
 			fields[k] = reg.Label + " has no such credential."
 		}
 	}
-	for _, f := range reg.Fields {
+	for name, why := range providers.CheckCommon(reg, in.Settings) {
+		fields[name] = why
+	}
+	for _, f := range reg.AllFields() {
 		value := in.Settings[f.Name]
 		if f.Secret {
 			value = in.Secrets[f.Name]
@@ -360,7 +363,7 @@ func notAccepted(reg providers.Registration, err error) error {
 // and the field's name is its label. No refusal repeats a value.
 func plain(reg providers.Registration, err error) (field, words string) {
 	words = strings.TrimPrefix(err.Error(), reg.Name+": ")
-	for _, f := range reg.Fields {
+	for _, f := range reg.AllFields() {
 		if rest, ok := strings.CutPrefix(words, f.Name+" "); ok {
 			return f.Name, "“" + f.Label + "” " + rest + "."
 		}

@@ -301,6 +301,8 @@ func TestWhatAConnectionMayNotBe(t *testing.T) {
 		{"the live host in a setting", cardflo.SettingPageOrigin, func(n *connections.NewConnection) {
 			n.Settings[cardflo.SettingPageOrigin] = "https://gateway.cardflo.io"
 		}},
+		{"a longer wait than the system's", providers.SettingTimeout, func(n *connections.NewConnection) { n.Settings[providers.SettingTimeout] = "600" }},
+		{"no number of calls", providers.SettingPerMinute, func(n *connections.NewConnection) { n.Settings[providers.SettingPerMinute] = "many" }},
 		{"a missing credential", cardflo.SecretPassword, func(n *connections.NewConnection) { n.Secrets[cardflo.SecretPassword] = "  " }},
 		{"too long a credential", cardflo.SecretPassword, func(n *connections.NewConnection) { n.Secrets[cardflo.SecretPassword] = strings.Repeat("a", 1025) }},
 		{"a credential that nobody asked for", "other", func(n *connections.NewConnection) { n.Secrets["other"] = "x" }},

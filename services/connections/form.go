@@ -28,7 +28,7 @@ func (s *Service) Form(provider string, mode domain.Mode) (Form, bool) {
 	if !ok {
 		return Form{}, false
 	}
-	f := Form{Provider: reg.Name, Label: reg.Label, Fields: reg.Fields}
+	f := Form{Provider: reg.Name, Label: reg.Label, Fields: reg.AllFields()}
 	for _, a := range reg.Addresses {
 		if a.Mode == mode {
 			f.Addresses = append(f.Addresses, a)

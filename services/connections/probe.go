@@ -84,7 +84,7 @@ func (s *Service) ask(ctx context.Context, st store.ConnectionState, rows []stor
 	if !s.mayAsk(st.ID, st.TestedAt) {
 		return Verdict{}, domain.Errorf(domain.TooMany, "This connection was tested a moment ago. Wait %d seconds, then test it again.", int(testEvery/time.Second))
 	}
-	timeout := reg.Timeout
+	timeout, _ := providers.Limits(reg, st.Settings)
 	if timeout <= 0 {
 		timeout = testTimeout
 	}

@@ -175,7 +175,7 @@ func (s *Service) callbackURL(c domain.Connection) string {
 	if s.PublicURL == "" {
 		return ""
 	}
-	return s.PublicURL + "/webhooks/" + c.Provider + "/" + c.ID.String()
+	return s.PublicURL + domain.CallbackPath(c.Provider, c.ID)
 }
 
 // bind makes the connection's adapter with the credentials of one slot. The
@@ -210,6 +210,7 @@ func (s *Service) bind(c domain.Connection, rows []store.SecretRow, slot store.S
 			cfg.Also = append(cfg.Also, set)
 		}
 	}
+	cfg.Timeout, cfg.PerMinute = providers.Limits(reg, c.Settings)
 	if s.Transport != nil {
 		cfg.HTTP = s.Transport
 	}
@@ -238,7 +239,7 @@ func rotationOf(st store.ConnectionState, rows []store.SecretRow) Rotation {
 
 func values(reg providers.Registration, c domain.Connection) []Value {
 	out := []Value{{"Address", c.BaseURL}}
-	for _, f := range reg.Fields {
+	for _, f := range reg.AllFields() {
 		v, ok := c.Settings[f.Name]
 		if f.Secret || !ok || v == "" {
 			continue
