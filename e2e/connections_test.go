@@ -257,7 +257,7 @@ func TestAConnectionByKeyboardAlone(t *testing.T) {
 
 func TestAReaderOfConnectionsChangesNothing(t *testing.T) {
 	t.Parallel()
-	v := visit(t, shop, options{as: "maya@harbour.example"})
+	v := visit(t, shop, options{as: "hind@dune.example"})
 	v.goTo("/connections")
 	v.has(v.role("link", "Add a connection"), 0)
 	v.follow("Card by phone")

@@ -200,7 +200,11 @@ func variants(r providers.Registration) []map[string]string {
 	}
 	out := []map[string]string{least, all}
 	for _, f := range r.Fields {
-		for _, o := range f.Options {
+		options := f.Options
+		if f.Kind == providers.FieldYesNo {
+			options = []providers.Option{{Value: "yes"}, {Value: ""}}
+		}
+		for _, o := range options {
 			for _, base := range []map[string]string{least, all} {
 				one := map[string]string{f.Name: o.Value}
 				for k, v := range base {
