@@ -441,7 +441,7 @@ func (s *Service) AddCard(ctx context.Context, actor domain.Actor, c domain.Conn
 			return errRemoved
 		}
 		tx.Audit(store.AuditEntry{At: stored.CreatedAt, Actor: actor, Action: "card.stored", ObjectType: "card", ObjectID: stored.ID.String(), Result: "ok"})
-		return tx.InsertCard(ctx, stored, sealed)
+		return tx.InsertCard(ctx, stored, sealed, domain.TokenHash(token))
 	})
 	return stored, err
 }

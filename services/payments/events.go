@@ -2,7 +2,6 @@ package payments
 
 import (
 	"context"
-	"crypto/sha256"
 	"fmt"
 	"time"
 
@@ -541,17 +540,11 @@ func (s *Service) applyCard(ctx context.Context, tx *store.Tx, l link, e provide
 	if e.Result.Token == "" {
 		return Told{Status: domain.CallbackNothingNew, Why: "It is about no card that is stored here."}, nil
 	}
-	changed, err := tx.UpdateCardByToken(ctx, l.conn.ID, TokenHash(e.Result.Token), e.Result.Card)
+	changed, err := tx.UpdateCardByToken(ctx, l.conn.ID, domain.TokenHash(e.Result.Token), e.Result.Card)
 	if err != nil || !changed {
 		return Told{Status: domain.CallbackNothingNew, Why: "It is about no card that is stored here, or tells nothing new."}, err
 	}
 	tx.Audit(store.AuditEntry{At: s.now(), Actor: domain.Actor{MerchantID: l.conn.MerchantID}, Action: "card.updated", ObjectType: "connection", ObjectID: l.conn.ID.String(), Result: "ok",
 		Detail: map[string]any{"by": l.reg.Name, "why": e.Note}})
 	return Told{Status: domain.CallbackApplied, Why: "A stored card was brought up to date."}, nil
-}
-
-// TokenHash is how a stored card is found by its token without opening it.
-func TokenHash(token string) []byte {
-	h := sha256.Sum256([]byte(token))
-	return h[:]
 }

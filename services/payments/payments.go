@@ -355,11 +355,13 @@ func (s *Service) Take(ctx context.Context, actor domain.Actor, in TakeInput) (T
 	return taken, err
 }
 
+const notInUse = "This connection is not in use. Choose another one."
+
 // checkConnection is every rule of the sale form that the connection decides.
 func (s *Service) checkConnection(l link, merchant domain.Merchant, in TakeInput) map[string]string {
 	fields := map[string]string{}
 	if !l.conn.Active || l.conn.Mode != merchant.Mode {
-		fields["connection"] = "This connection is not in use. Choose another one."
+		fields["connection"] = notInUse
 	}
 	want := map[domain.Method]domain.Capability{domain.MethodFrame: domain.CanTokenizeInFrame, domain.MethodPage: domain.CanSellByPage, domain.MethodCard: domain.CanSellByToken}[in.Method]
 	if want == "" || !l.caps.Has(want) {
@@ -393,6 +395,13 @@ func (s *Service) openSale(ctx context.Context, actor domain.Actor, in TakeInput
 			if !fresh {
 				was, err := tx.Transaction(ctx, first.TransactionID)
 				taken = Taken{PaymentID: first.PaymentID, TransactionID: first.TransactionID, Status: was.Status, Replayed: true}
+				return err
+			}
+			// Somebody may have paused or removed it since it was looked at.
+			if active, err := tx.HoldConnection(ctx, l.conn.ID); err != nil || !active {
+				if err == nil {
+					err = domain.InvalidFields(map[string]string{"connection": notInUse})
+				}
 				return err
 			}
 			if err := tx.InsertPayment(ctx, p); err != nil {

@@ -842,3 +842,28 @@ func TestOneStuckSessionDoesNotStopTheOtherMerchants(t *testing.T) {
 		}
 	}
 }
+
+// Whoever pauses or removes a connection holds its row; a sale that was checked
+// a moment earlier must see it.
+func TestASaleThatWasCheckedBeforeItsConnectionWasPausedIsNotSent(t *testing.T) {
+	h := newHouse(t)
+	if _, err := h.owner.Exec(`create function pause() returns trigger language plpgsql as $$ begin update connections set active = false; return new; end $$`); err != nil {
+		t.Fatal(err)
+	}
+	// The first row that the sale writes stands for the moment between its check
+	// and its payment.
+	if _, err := h.owner.Exec(`create trigger pause before insert on idempotency_keys for each row execute function pause()`); err != nil {
+		t.Fatal(err)
+	}
+	_, err := h.svc.Take(t.Context(), h.actor, h.cardSale(4200))
+	if domain.CodeOf(err) != domain.Invalid || domain.FieldsOf(err)["connection"] == "" {
+		t.Errorf("error %v, want a sentence about the connection", err)
+	}
+	if n := approved(h.sandbox.Handpoint); n != 0 {
+		t.Errorf("%d charges, want none", n)
+	}
+	var rows int
+	if err := h.owner.QueryRow(`select count(*) from payments`).Scan(&rows); err != nil || rows != 0 {
+		t.Errorf("%d payments (%v), want none", rows, err)
+	}
+}

@@ -98,6 +98,17 @@ func (t *Tx) Connection(ctx context.Context, id domain.ConnectionID) (domain.Con
 	return c, dbError("get connection", err)
 }
 
+// HoldConnection says whether a connection is in use, and keeps it so until the
+// unit of work ends: who pauses or removes it locks its row first. NotFound when
+// the merchant has none of that id.
+func (t *Tx) HoldConnection(ctx context.Context, id domain.ConnectionID) (active bool, err error) {
+	err = t.q.QueryRowxContext(ctx, `select active from connections where merchant_id = $1 and id = $2 for key share`, t.m, id).Scan(&active)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, domain.Errorf(domain.NotFound, "There is no connection with that id.")
+	}
+	return active, dbError("hold connection", err)
+}
+
 // PutSecret stores a sealed credential in the slot in use, replacing an earlier
 // one. last4 is what pages may show of it.
 func (t *Tx) PutSecret(ctx context.Context, id domain.ConnectionID, field string, sealed []byte, last4 string, at time.Time) error {
@@ -123,10 +134,11 @@ func (t *Tx) Secrets(ctx context.Context, id domain.ConnectionID) (map[string][]
 	return out, dbError("secrets", rows.Err())
 }
 
-// InsertCard stores a card token, sealed, with what may be shown of the card.
-func (t *Tx) InsertCard(ctx context.Context, c domain.StoredCard, sealed []byte) error {
-	_, err := t.q.ExecContext(ctx, `insert into cards (merchant_id, id, connection_id, token_sealed, brand, last4, expiry, customer, created_at)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`, t.m, c.ID, c.ConnectionID, sealed, c.Card.Brand, c.Card.Last4, c.Card.Expiry, c.Customer, c.CreatedAt)
+// InsertCard stores a card token, sealed, with its hash and what may be shown of
+// the card.
+func (t *Tx) InsertCard(ctx context.Context, c domain.StoredCard, sealed, tokenHash []byte) error {
+	_, err := t.q.ExecContext(ctx, `insert into cards (merchant_id, id, connection_id, token_sealed, token_hash, brand, last4, expiry, customer, created_at)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`, t.m, c.ID, c.ConnectionID, sealed, tokenHash, c.Card.Brand, c.Card.Last4, c.Card.Expiry, c.Customer, c.CreatedAt)
 	return dbError("insert card", err)
 }
 

@@ -30,11 +30,13 @@ import (
 	"github.com/counterfoil/counterfoil/services/payments"
 	"github.com/counterfoil/counterfoil/services/providers"
 	"github.com/counterfoil/counterfoil/services/providers/cardflo"
+	"github.com/counterfoil/counterfoil/services/providers/cashflows"
 	"github.com/counterfoil/counterfoil/services/providers/handpoint"
 	"github.com/counterfoil/counterfoil/services/providers/httpclient"
 	"github.com/counterfoil/counterfoil/services/providers/providertest"
 	"github.com/counterfoil/counterfoil/services/sandbox"
 	sandboxcardflo "github.com/counterfoil/counterfoil/services/sandbox/cardflo"
+	sandboxcashflows "github.com/counterfoil/counterfoil/services/sandbox/cashflows"
 	sandboxhandpoint "github.com/counterfoil/counterfoil/services/sandbox/handpoint"
 	"github.com/counterfoil/counterfoil/services/sandbox/kit"
 	"github.com/counterfoil/counterfoil/services/secrets"
@@ -63,7 +65,7 @@ type house struct {
 	actor    domain.Actor
 	conns    *connections.Service
 
-	handpoint, cardflo domain.ConnectionID
+	handpoint, cardflo, cashflows domain.ConnectionID
 
 	mu sync.Mutex
 	at time.Time
@@ -104,7 +106,7 @@ func newHouse(t *testing.T) *house {
 	must(t, err)
 	sealer, err := secrets.FromJSON(keyset)
 	must(t, err)
-	registry := providers.NewRegistry(cardflo.Registration(), handpoint.Registration())
+	registry := providers.NewRegistry(cardflo.Registration(), handpoint.Registration(), cashflows.Registration())
 	m := domain.Merchant{ID: domain.NewMerchantID(), Name: "Harbour & Rye", TimeZone: "Europe/London", Mode: domain.Test, Currencies: []money.Currency{gbp, eur}, CreatedAt: h.now()}
 	must(t, st.InsertMerchant(t.Context(), m))
 	h.merchant = m.ID
@@ -125,6 +127,8 @@ func newHouse(t *testing.T) *house {
 			cardflo.SecretPassword: sandboxcardflo.SignedPassword, cardflo.SecretSharedSecret: sandboxcardflo.SignedSecret}})
 	h.handpoint = add(connections.NewConnection{Provider: "handpoint", Name: "Terminals", BaseURL: server.URL + sandboxhandpoint.BasePath,
 		Secrets: map[string]string{handpoint.SecretAPIKey: sandboxhandpoint.SandboxKey, handpoint.SecretCallbackToken: deviceToken}})
+	h.cashflows = add(connections.NewConnection{Provider: "cashflows", Name: "Web and phone", BaseURL: server.URL + sandboxcashflows.BasePath,
+		Settings: map[string]string{cashflows.SettingConfigurationID: sandboxcashflows.ConfigurationID}, Secrets: map[string]string{cashflows.SecretAPIKey: sandboxcashflows.APIKey}})
 	h.payments = payments.New(payments.Config{Store: st, Registry: registry, Secrets: sealer, Transport: transport, Now: h.now,
 		Log: slog.New(slog.DiscardHandler), PublicURL: "http://localhost:8080"})
 	h.hooks = webhooks.New(st, h.payments, h.now, slog.New(slog.DiscardHandler))
@@ -296,7 +300,7 @@ func (h *house) callbacks() []store.Callback {
 	h.t.Helper()
 	var out []store.Callback
 	must(h.t, h.store.ReadTenant(h.t.Context(), h.merchant, func(tx *store.Tx) error {
-		for _, id := range []domain.ConnectionID{h.cardflo, h.handpoint} {
+		for _, id := range []domain.ConnectionID{h.cardflo, h.handpoint, h.cashflows} {
 			cs, err := tx.ListCallbacks(h.t.Context(), id, domain.CallbackID{}, 100)
 			if err != nil {
 				return err
