@@ -99,8 +99,8 @@ func (s *Service) Receive(ctx context.Context, provider, connection string, call
 	return Reply{}, domain.Errorf(domain.NotFound, "There is nothing here with that id.")
 }
 
-// bind finds the adapter of a connection. A connection that is paused or removed
-// is still told about what it took.
+// bind finds the adapter of a connection. A paused one is still told about what
+// it took. NotFound for one that was removed: its credentials are gone.
 func (s *Service) bind(ctx context.Context, m domain.MerchantID, id domain.ConnectionID, provider string) (providers.Provider, error) {
 	var p providers.Provider
 	err := s.store.ReadTenant(ctx, m, func(tx *store.Tx) error {
@@ -108,7 +108,7 @@ func (s *Service) bind(ctx context.Context, m domain.MerchantID, id domain.Conne
 		if err != nil {
 			return err
 		}
-		if provider != "" && conn.Provider != provider {
+		if conn.Removed() || provider != "" && conn.Provider != provider {
 			return domain.Errorf(domain.NotFound, "There is nothing here with that id.")
 		}
 		p, err = s.payments.Provider(ctx, tx, conn)
@@ -222,6 +222,11 @@ func (s *Service) Handle(ctx context.Context, m domain.MerchantID, id domain.Cal
 		return 0, err
 	}
 	p, err := s.bind(ctx, m, c.ConnectionID, "")
+	if domain.CodeOf(err) == domain.NotFound {
+		return 0, s.store.InTenant(ctx, m, func(tx *store.Tx) error {
+			return s.end(ctx, tx, c, payments.Told{Status: domain.CallbackQuarantined, Why: "Its connection was removed before it could be applied."})
+		})
+	}
 	if err != nil {
 		return 0, err
 	}
