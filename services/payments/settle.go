@@ -288,7 +288,9 @@ func (s *Service) resolve(ctx context.Context, actor domain.Actor, id domain.Tra
 // provider's own window and in as many asks as its rule wants.
 func (s *Service) absent(ctx context.Context, actor domain.Actor, x domain.Transaction, l link, res providers.Result) (Resolved, error) {
 	now := s.now()
-	counts := !now.Before(x.LastSendAt.Add(l.reg.Absence.After))
+	// What the provider told of did arrive there; it is asked by a reference that
+	// it need not know.
+	counts := !x.Told() && !now.Before(x.LastSendAt.Add(l.reg.Absence.After))
 	if !counts || x.Absent+1 < l.reg.Absence.Asks {
 		return s.wait(ctx, actor, x, "not known there", res.Raw, counts)
 	}
