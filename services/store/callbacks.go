@@ -162,6 +162,14 @@ func (t *Tx) TransactionByAttempt(ctx context.Context, conn domain.ConnectionID,
 	return t.transactionBy(ctx, `t.attempt_ref = $3::uuid`, conn, attempt)
 }
 
+// AttemptElsewhere says whether our own reference is one of a transaction that
+// was made through another of the merchant's connections.
+func (t *Tx) AttemptElsewhere(ctx context.Context, conn domain.ConnectionID, attempt string) (bool, error) {
+	var is bool
+	err := t.q.QueryRowxContext(ctx, `select exists (select 1 from transactions where merchant_id = $1 and attempt_ref = $2::uuid and connection_id <> $3)`, t.m, attempt, conn).Scan(&is)
+	return is, dbError("find attempt", err)
+}
+
 // TransactionByProviderRef finds a connection's transaction by the provider's
 // reference; NotFound when there is none.
 func (t *Tx) TransactionByProviderRef(ctx context.Context, conn domain.ConnectionID, ref string) (domain.Transaction, error) {
