@@ -500,3 +500,38 @@ func TestADatabaseThatGoesAwayIsUnavailableAndNotInternal(t *testing.T) {
 		}
 	}
 }
+
+// Of two that lock each other out one must go, and it may simply try again.
+func TestADeadlockIsUnavailableAndNotInternal(t *testing.T) {
+	db := storetest.New(t)
+	s := open(t, db, 4)
+	sh := newShop(t, s, db, "alpha")
+	one, _ := sh.sale(t, s, money.FromMinor(100, gbp))
+	two, _ := sh.sale(t, s, money.FromMinor(200, gbp))
+	var both, done sync.WaitGroup
+	both.Add(2)
+	var mu sync.Mutex
+	var errs []error
+	for _, order := range [][2]domain.PaymentID{{one.ID, two.ID}, {two.ID, one.ID}} {
+		done.Go(func() {
+			err := s.InTenant(t.Context(), sh.id, func(tx *store.Tx) error {
+				_, err := tx.LockPayment(t.Context(), order[0])
+				both.Done()
+				both.Wait()
+				if err == nil {
+					_, err = tx.LockPayment(t.Context(), order[1])
+				}
+				return err
+			})
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				errs = append(errs, err)
+			}
+		})
+	}
+	done.Wait()
+	if len(errs) != 1 || domain.CodeOf(errs[0]) != domain.Unavailable {
+		t.Errorf("errors %v, want one that is Unavailable", errs)
+	}
+}
