@@ -535,3 +535,59 @@ func TestADeadlockIsUnavailableAndNotInternal(t *testing.T) {
 		t.Errorf("errors %v, want one that is Unavailable", errs)
 	}
 }
+
+// Whatever happened to its payments, a day's figures are their sums.
+func TestTheDaysFiguresAreThePaymentsSums(t *testing.T) {
+	db := storetest.New(t)
+	s := open(t, db, 4)
+	sh := newShop(t, s, db, "alpha")
+	gone := func(p domain.Payment, typ domain.TransactionType, minor int64, of string, to domain.TransactionStatus) string {
+		t.Helper()
+		x := sh.transaction(p, typ, money.FromMinor(minor, gbp))
+		x.OriginalRef = of
+		if err := s.InTenant(t.Context(), sh.id, func(tx *store.Tx) error { return tx.InsertTransaction(t.Context(), x) }); err != nil {
+			t.Fatal(err)
+		}
+		settle(t, s, sh, p, x, store.Settlement{To: to, ProviderRef: "p-" + x.Reference})
+		return "p-" + x.Reference
+	}
+	sale := func(minor int64, to domain.TransactionStatus) (domain.Payment, string) {
+		p, x := sh.sale(t, s, money.FromMinor(minor, gbp))
+		settle(t, s, sh, p, x, store.Settlement{To: to, ProviderRef: "p-" + x.Reference})
+		return p, "p-" + x.Reference
+	}
+	p, ref := sale(10000, domain.TxApproved)
+	refund := gone(p, domain.Refund, 3000, ref, domain.TxApproved)
+	gone(p, domain.Adjustment, -500, refund, domain.TxApproved)
+	gone(p, domain.Adjustment, -100, ref, domain.TxApproved)
+	gone(p, domain.Chargeback, 2000, ref, domain.TxApproved)
+	gone(p, domain.ChargebackReversal, 700, ref, domain.TxApproved)
+	p, ref = sale(5000, domain.TxApproved)
+	refund = gone(p, domain.Refund, 1000, ref, domain.TxApproved)
+	gone(p, domain.Void, 1000, refund, domain.TxApproved)
+	gone(p, domain.Void, 5000, ref, domain.TxApproved)
+	p, ref = sale(7000, domain.TxUnknown)
+	gone(p, domain.Void, 7000, ref, domain.TxApproved)
+	p, ref = sale(900, domain.TxApproved)
+	gone(p, domain.Void, 900, ref, domain.TxUnknown)
+	sale(800, domain.TxDeclined)
+
+	err := s.ReadTenant(t.Context(), sh.id, func(tx *store.Tx) error {
+		days, err := tx.Totals(t.Context(), p.CreatedAt.Add(-time.Hour), p.CreatedAt.Add(time.Hour))
+		if err != nil || len(days) != 1 {
+			return fmt.Errorf("%d days: %w", len(days), err)
+		}
+		page, err := tx.ListPayments(t.Context(), domain.PaymentFilter{})
+		var sum int64
+		for _, p := range page.Payments {
+			sum += p.Captured.Minor() - p.Refunded.Minor() - p.ChargedBack.Minor()
+		}
+		if got := days[0].Taken.Minor() - days[0].Refunded.Minor() + days[0].Otherwise.Minor(); got != sum || sum != 10000-100-2500-1300+900 {
+			t.Errorf("the day says %d, its payments %d", got, sum)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
