@@ -181,7 +181,8 @@ func (s *Service) hint(ctx context.Context, m domain.MerchantID, id domain.Conne
 		return Reply{}, domain.Errorf(domain.TooMany, "Too many calls.")
 	}
 	err = s.store.InTenant(ctx, m, func(tx *store.Tx) error {
-		return tx.Enqueue(ctx, args.FollowHint{MerchantID: m, ConnectionID: id, ProviderRef: h.ProviderRef}, call.At)
+		at := call.At.UTC().Truncate(time.Second).Add(time.Second)
+		return tx.Enqueue(ctx, args.FollowHint{MerchantID: m, ConnectionID: id, ProviderRef: h.ProviderRef, At: at}, at)
 	})
 	return Reply{Body: string(h.Reply), JSON: true}, err
 }
