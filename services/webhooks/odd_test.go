@@ -184,3 +184,35 @@ func TestWhatAProviderToldOfIsNeverNotCharged(t *testing.T) {
 		t.Errorf("after a day: %s (%v)", r.Status, err)
 	}
 }
+
+// A flood of calls that prove nothing must not queue for one lock, each with a
+// connection of the pool in hand.
+func TestAFloodOfRefusalsWaitsForNobody(t *testing.T) {
+	h := newHouse(t)
+	call := h.result(nil)
+	call.Header["Auth-Token"] = []string{"wrong"}
+	locks := 0
+	refuse := func() {
+		t.Helper()
+		if err := h.receive("handpoint", h.handpoint, call); domain.CodeOf(err) != domain.Unauthorized {
+			t.Error(err)
+		}
+	}
+	h.store.OnStatement(func(q string) {
+		if strings.Contains(q, "advisory") {
+			locks++
+		}
+	})
+	defer h.store.OnStatement(nil)
+	for range 10 {
+		refuse()
+	}
+	if locks != 1 {
+		t.Errorf("%d refusals of ten waited for a lock, want 1", locks)
+	}
+	h.advance(61 * time.Second)
+	refuse()
+	if n := h.count(`select count(*) from audit_log where action = 'callback.refused'`); n != 2 {
+		t.Errorf("%d audit rows, want 2", n)
+	}
+}

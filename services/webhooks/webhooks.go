@@ -51,11 +51,14 @@ type Service struct {
 
 	mu    sync.Mutex
 	hints map[domain.ConnectionID]*rate.Limiter
+	// refused is when this process last wrote down a refusal, so that a flood
+	// does not queue for the lock under which that is decided.
+	refused map[domain.ConnectionID]time.Time
 }
 
 // New makes a receiver.
 func New(st *store.Store, p *payments.Service, now func() time.Time, log *slog.Logger) *Service {
-	return &Service{store: st, payments: p, now: now, log: log, hints: map[domain.ConnectionID]*rate.Limiter{}}
+	return &Service{store: st, payments: p, now: now, log: log, hints: map[domain.ConnectionID]*rate.Limiter{}, refused: map[domain.ConnectionID]time.Time{}}
 }
 
 // Call is a call as it came over the wire.
@@ -157,6 +160,13 @@ func (s *Service) refuse(ctx context.Context, m domain.MerchantID, id domain.Con
 	}
 	s.log.WarnContext(ctx, "a callback was refused", "connection", id.String(), "why", why.Error())
 	now := s.now().UTC().Truncate(time.Microsecond)
+	refused := domain.Wrap(why, domain.Unauthorized, "This call is not proved to be the provider’s.")
+	s.mu.Lock()
+	last := s.refused[id]
+	s.mu.Unlock()
+	if age := now.Sub(last); age >= 0 && age < time.Minute {
+		return refused
+	}
 	err := s.store.InTenant(ctx, m, func(tx *store.Tx) error {
 		before, err := tx.AuditedSince(ctx, refusedAction, "connection", id.String(), now.Add(-time.Minute))
 		if err != nil || before {
@@ -169,7 +179,10 @@ func (s *Service) refuse(ctx context.Context, m domain.MerchantID, id domain.Con
 	if err != nil {
 		return err
 	}
-	return domain.Wrap(why, domain.Unauthorized, "This call is not proved to be the provider’s.")
+	s.mu.Lock()
+	s.refused[id] = now
+	s.mu.Unlock()
+	return refused
 }
 
 func (s *Service) hint(ctx context.Context, m domain.MerchantID, id domain.ConnectionID, r providers.HintReceiver, call providers.Callback) (Reply, error) {
