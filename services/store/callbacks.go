@@ -116,9 +116,10 @@ func (t *Tx) DealWithCallback(ctx context.Context, conn domain.ConnectionID, id 
 }
 
 // CountQuarantined counts the merchant's callbacks that need a person, by
-// connection.
+// connection, up to QuarantinedCap of each.
 func (t *Tx) CountQuarantined(ctx context.Context) (map[domain.ConnectionID]int, error) {
-	rows, err := t.q.QueryContext(ctx, `select connection_id, count(*) from callbacks where merchant_id = $1 and status = 'quarantined' group by connection_id`, t.m)
+	rows, err := t.q.QueryContext(ctx, `select c.id, q.n from connections c, lateral (select count(*) n from (select 1 from callbacks k
+		where k.merchant_id = c.merchant_id and k.connection_id = c.id and k.status = 'quarantined' limit $2) few) q where c.merchant_id = $1 and q.n > 0`, t.m, QuarantinedCap)
 	if err != nil {
 		return nil, dbError("count quarantined", err)
 	}

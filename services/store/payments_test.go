@@ -591,3 +591,26 @@ func TestTheDaysFiguresAreThePaymentsSums(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Another shop on the same account can make as many calls that fit nothing as it
+// has customers; the first page must not count them all.
+func TestQuarantinedCallsAreCountedUpToACap(t *testing.T) {
+	db := storetest.New(t)
+	s := open(t, db, 2)
+	sh := newShop(t, s, db, "alpha")
+	_, err := owner(t, db).Exec(`insert into callbacks (merchant_id, id, connection_id, body_hash, body, received_at, last_at, status)
+		select $1, gen_random_uuid(), $2, sha256(n::text::bytea), '{}', now(), now(), 'quarantined' from generate_series(1, 150) n`, sh.id, sh.conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.ReadTenant(t.Context(), sh.id, func(tx *store.Tx) error {
+		counts, err := tx.CountQuarantined(t.Context())
+		if len(counts) != 1 || counts[sh.conn] != store.QuarantinedCap {
+			t.Errorf("%v, want %d", counts, store.QuarantinedCap)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
