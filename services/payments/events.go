@@ -31,6 +31,8 @@ type Told struct {
 	TransactionID domain.TransactionID
 	// Again is when to look at it anew; zero when Status is final.
 	Again time.Duration
+	// Foreign: it is about nothing that is known here.
+	Foreign bool
 }
 
 func quarantined(why string, args ...any) Told {
@@ -44,8 +46,8 @@ func (s *Service) Provider(ctx context.Context, tx *store.Tx, conn domain.Connec
 }
 
 // Apply books what a provider told by itself, in one unit of work: each event
-// ends in settle, like an answer to our own question. since is when it arrived;
-// kept is the body as it is kept. end, when it is not nil, runs in the same unit
+// ends in settle, like an answer to our own question. since is when it arrived,
+// or zero when nothing may wait for what it is about; kept is the body as it is kept. end, when it is not nil, runs in the same unit
 // of work with what was decided, so that the decision and its record commit
 // together. Applying the same event again changes nothing.
 func (s *Service) Apply(ctx context.Context, m domain.MerchantID, conn domain.ConnectionID, since time.Time, kept []byte, events []providers.Event, end func(*store.Tx, Told) error) (Told, error) {
@@ -211,6 +213,13 @@ func (v *telling) wait(why string, args ...any) Told {
 	return Told{Status: domain.CallbackReceived, Why: fmt.Sprintf(why, args...), Again: 15 * time.Second}
 }
 
+// foreign is wait for what is about nothing that is known here.
+func (v *telling) foreign(why string) Told {
+	t := v.wait("%s", why)
+	t.Foreign = true
+	return t
+}
+
 // settle applies the event's answer to x.
 func (v *telling) settle(ctx context.Context, x domain.Transaction, res providers.Result) (Told, error) {
 	a := v.s.translate(v.l, x, res, nil, v.now)
@@ -312,9 +321,9 @@ func (v *telling) unknownObject(ctx context.Context) (Told, error) {
 	case e.Device.Serial != "" && (e.Type == domain.Sale || e.Type == domain.Preauth):
 		return v.newPayment(ctx, domain.MethodTerminal)
 	case e.OriginalRef != "":
-		return v.wait("It follows up something that is not known here."), nil
+		return v.foreign("It follows up something that is not known here."), nil
 	}
-	return v.wait("It is about something that is not known here."), nil
+	return v.foreign("It is about something that is not known here."), nil
 }
 
 // followed lists what each type of a follow-up can follow. A capture of what was
@@ -459,7 +468,7 @@ func (v *telling) adjustment(ctx context.Context) (Told, error) {
 	e := v.e
 	switch {
 	case !v.found:
-		return v.wait("It changes the amount of something that is not known here."), nil
+		return v.foreign("It changes the amount of something that is not known here."), nil
 	case e.Type != "" && e.Type != v.x.Type:
 		return quarantined("It calls our %s a %s.", lower(v.x.Type), lower(e.Type)), nil
 	case e.ProviderRef == "" && v.x.ProviderRef == "":
@@ -539,7 +548,7 @@ func (v *telling) chargeback(ctx context.Context) (Told, error) {
 	case e.Result.Outcome != providers.Approved:
 		return quarantined("It does not say that the money was taken back."), nil
 	case !v.originFound:
-		return v.wait("It is about a payment that is not known here."), nil
+		return v.foreign("It is about a payment that is not known here."), nil
 	}
 	p, err := v.tx.LockPayment(ctx, v.origin.PaymentID)
 	if err != nil {
@@ -572,7 +581,7 @@ func (v *telling) reversal(ctx context.Context) (Told, error) {
 	case e.Result.Outcome != providers.Approved:
 		return quarantined("It does not say that the money was given again."), nil
 	case !v.originFound:
-		return v.wait("It reverses a chargeback that is not known here."), nil
+		return v.foreign("It reverses a chargeback that is not known here."), nil
 	}
 	p, err := v.tx.LockPayment(ctx, v.origin.PaymentID)
 	if err != nil {

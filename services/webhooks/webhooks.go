@@ -297,10 +297,10 @@ func (s *Service) Follow(ctx context.Context, m domain.MerchantID, id domain.Con
 		hash := sha256.Sum256(e.Result.Raw)
 		now := s.now().UTC().Truncate(time.Microsecond)
 		c := store.Callback{ID: domain.NewCallbackID(), ConnectionID: id, BodyHash: hash[:], Body: string(e.Result.Raw), ReceivedAt: now}
-		// A hint comes again and again by the provider's own plan, so one that
-		// finds nothing of ours is not waited for.
-		_, err := s.payments.Apply(ctx, m, id, now, e.Result.Raw, []providers.Event{e}, func(tx *store.Tx, t payments.Told) error {
-			if t.Status != domain.CallbackQuarantined {
+		// A hint comes again and again by the provider's own plan, so nothing is
+		// waited for, and one that finds nothing of ours is left alone.
+		_, err := s.payments.Apply(ctx, m, id, time.Time{}, e.Result.Raw, []providers.Event{e}, func(tx *store.Tx, t payments.Told) error {
+			if t.Status != domain.CallbackQuarantined || t.Foreign {
 				return nil
 			}
 			if fresh, err := tx.AddCallback(ctx, c); err != nil || !fresh {
