@@ -290,18 +290,27 @@ func TestNoSecretAndNoCardNumberOfACallIsKept(t *testing.T) {
 func TestARefundThatAHintLedToAndThatDoesNotFitNeedsAPerson(t *testing.T) {
 	h := newHouse(t)
 	x := h.cardOnFile(1250, false)
-	_, err := h.payments.Refund(t.Context(), h.actor, payments.RefundInput{Key: payments.NewKey(), PaymentID: x.PaymentID, Amount: money.FromMinor(1000, gbp), Reason: domain.RefundReasons[0].Value})
-	must(t, err)
+	for _, minor := range []int64{500, 600} {
+		_, err := h.payments.Refund(t.Context(), h.actor, payments.RefundInput{Key: payments.NewKey(), PaymentID: x.PaymentID, Amount: money.FromMinor(minor, gbp), Reason: domain.RefundReasons[0].Value})
+		must(t, err)
+	}
 	// As if it had been made in the provider's portal, after a chargeback.
 	for _, q := range []string{`delete from provider_messages m using transactions t where t.id = m.transaction_id and t.type = 'refund'`, `delete from transactions where type = 'refund'`,
-		`update payments set refunded_minor = 0, charged_back_minor = 500`} {
+		`update payments set refunded_minor = 0, charged_back_minor = 1000`} {
 		_, err := h.owner.Exec(q)
 		must(t, err)
 	}
 	job, payment, _ := strings.Cut(x.ProviderRef, "/")
 	must(t, h.receive("cashflows", h.cashflows, h.hinted(job, payment)))
 	h.follow()
-	if n := h.count(`select count(*) from callbacks where status = 'quarantined' and why like 'It refunds %'`); n != 1 {
-		t.Errorf("%d calls wait for a person, want 1", n)
+	if n := h.count(`select count(*) from callbacks where status = 'quarantined' and why like 'It refunds %'`); n != 2 {
+		t.Errorf("%d calls wait for a person, want one for each refund", n)
+	}
+	// Asked again, the provider says the same: nobody is told twice.
+	h.advance(time.Minute)
+	must(t, h.receive("cashflows", h.cashflows, h.hinted(job, payment)))
+	h.follow()
+	if n := h.count(`select count(*) from callbacks`); n != 2 {
+		t.Errorf("%d calls are kept after another hint, want 2", n)
 	}
 }

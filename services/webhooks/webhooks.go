@@ -294,7 +294,14 @@ func (s *Service) Follow(ctx context.Context, m domain.MerchantID, id domain.Con
 		return fmt.Errorf("webhooks: follow: %w", err)
 	}
 	for _, e := range events {
-		hash := sha256.Sum256(e.Result.Raw)
+		// One answer can tell several things that do not fit, and the next one can
+		// tell them again in other bytes: whoever sends hints must not make a new
+		// row each time.
+		amount := ""
+		if e.Result.Amount != nil {
+			amount = e.Result.Amount.FormatCode()
+		}
+		hash := sha256.Sum256(fmt.Appendf(nil, "%s %s %s %s %s %s", e.Kind, e.Type, e.ProviderRef, e.AttemptRef, e.Result.Outcome, amount))
 		now := s.now().UTC().Truncate(time.Microsecond)
 		c := store.Callback{ID: domain.NewCallbackID(), ConnectionID: id, BodyHash: hash[:], Body: string(e.Result.Raw), ReceivedAt: now}
 		// A hint comes again and again by the provider's own plan, so nothing is
