@@ -47,7 +47,7 @@ func (s *Store) ConnectionMerchant(ctx context.Context, id domain.ConnectionID) 
 func (t *Tx) AddCallback(ctx context.Context, c Callback) (fresh bool, err error) {
 	err = t.q.QueryRowxContext(ctx, `insert into callbacks (merchant_id, id, connection_id, body_hash, body, received_at, last_at) values ($1, $2, $3, $4, $5, $6, $6)
 		on conflict (merchant_id, connection_id, body_hash) do update set times = callbacks.times + 1, last_at = greatest(callbacks.last_at, excluded.last_at)
-		returning id = $2`, t.m, c.ID, c.ConnectionID, c.BodyHash, c.Body, c.ReceivedAt).Scan(&fresh)
+		returning id = $2`, t.m, c.ID, c.ConnectionID, c.BodyHash, asText(c.Body), c.ReceivedAt).Scan(&fresh)
 	return fresh, dbError("add callback", err)
 }
 

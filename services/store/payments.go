@@ -325,8 +325,13 @@ func (t *Tx) AddMessage(ctx context.Context, msg Message) error {
 		msg.Body = msg.Body[:messageLimit] + "… (cut)"
 	}
 	_, err = t.q.ExecContext(ctx, `insert into provider_messages (merchant_id, id, transaction_id, at, op, outcome, body) values ($1, $2, $3, $4, $5, $6, $7)`,
-		t.m, id, msg.TransactionID, msg.At, msg.Op, msg.Outcome, strings.ToValidUTF8(strings.ReplaceAll(msg.Body, "\x00", ""), "\uFFFD"))
+		t.m, id, msg.TransactionID, msg.At, msg.Op, msg.Outcome, asText(msg.Body))
 	return dbError("add message", err)
+}
+
+// asText is a foreign text without what a text column does not hold.
+func asText(s string) string {
+	return strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", ""), "\uFFFD")
 }
 
 // Messages lists what was said about a payment's transactions, newest first, at

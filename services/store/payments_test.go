@@ -614,3 +614,17 @@ func TestQuarantinedCallsAreCountedUpToACap(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestABodyThatNoTextColumnHoldsIsKeptWithoutIt(t *testing.T) {
+	db := storetest.New(t)
+	s := open(t, db, 2)
+	sh := newShop(t, s, db, "alpha")
+	c := store.Callback{ID: domain.NewCallbackID(), ConnectionID: sh.conn, BodyHash: []byte("hash"), Body: "a\x00b\xffc", ReceivedAt: time.Now()}
+	err := s.InTenant(t.Context(), sh.id, func(tx *store.Tx) error {
+		_, err := tx.AddCallback(t.Context(), c)
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
