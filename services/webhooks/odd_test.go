@@ -1,6 +1,7 @@
 package webhooks_test
 
 import (
+	"log/slog"
 	"maps"
 	"strings"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"github.com/counterfoil/counterfoil/services/domain"
 	"github.com/counterfoil/counterfoil/services/money"
 	"github.com/counterfoil/counterfoil/services/payments"
+	"github.com/counterfoil/counterfoil/services/webhooks"
 )
 
 // quarantined fails unless every callback waits for a person, and gives the
@@ -214,5 +216,20 @@ func TestAFloodOfRefusalsWaitsForNobody(t *testing.T) {
 	refuse()
 	if n := h.count(`select count(*) from audit_log where action = 'callback.refused'`); n != 2 {
 		t.Errorf("%d audit rows, want 2", n)
+	}
+}
+
+// While we were down nothing could become known, so that time is not waited.
+func TestWhatWaitedWhileWeWereDownWaitsAnew(t *testing.T) {
+	h := newHouse(t)
+	x := h.lostSale(10000)
+	id := h.uuidOf(x)
+	must(t, h.receive("cardflo", h.cardflo, h.signed(chargebackOf(id, "cb0000000000000000aa", "30.00"))))
+	h.advance(time.Hour)
+	h.hooks = webhooks.New(h.store, h.payments, h.now, slog.New(slog.DiscardHandler))
+	h.handle()
+	h.tell(h.about(x, nil))
+	if d := h.get(x.PaymentID); d.Payment.ChargedBack != money.FromMinor(3000, gbp) {
+		t.Errorf("charged back %s", d.Payment.ChargedBack)
 	}
 }

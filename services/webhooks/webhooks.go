@@ -48,6 +48,8 @@ type Service struct {
 	payments *payments.Service
 	now      func() time.Time
 	log      *slog.Logger
+	// began: what arrived before could not become known while we were down.
+	began time.Time
 
 	mu    sync.Mutex
 	hints map[domain.ConnectionID]*rate.Limiter
@@ -58,7 +60,7 @@ type Service struct {
 
 // New makes a receiver.
 func New(st *store.Store, p *payments.Service, now func() time.Time, log *slog.Logger) *Service {
-	return &Service{store: st, payments: p, now: now, log: log, hints: map[domain.ConnectionID]*rate.Limiter{}, refused: map[domain.ConnectionID]time.Time{}}
+	return &Service{store: st, payments: p, now: now, log: log, began: now(), hints: map[domain.ConnectionID]*rate.Limiter{}, refused: map[domain.ConnectionID]time.Time{}}
 }
 
 // Call is a call as it came over the wire.
@@ -255,7 +257,11 @@ func (s *Service) Handle(ctx context.Context, m domain.MerchantID, id domain.Cal
 			return s.end(ctx, tx, c, payments.Told{Status: domain.CallbackQuarantined, Why: "It cannot be read as the provider’s document describes it."})
 		})
 	}
-	told, err := s.payments.Apply(ctx, m, c.ConnectionID, c.ReceivedAt, []byte(c.Body), events, func(tx *store.Tx, t payments.Told) error { return s.end(ctx, tx, c, t) })
+	since := c.ReceivedAt
+	if since.Before(s.began) {
+		since = s.began
+	}
+	told, err := s.payments.Apply(ctx, m, c.ConnectionID, since, []byte(c.Body), events, func(tx *store.Tx, t payments.Told) error { return s.end(ctx, tx, c, t) })
 	return told.Again, err
 }
 
