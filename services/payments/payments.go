@@ -398,7 +398,7 @@ func (s *Service) openSale(ctx context.Context, actor domain.Actor, in TakeInput
 				return err
 			}
 			// Somebody may have paused or removed it since it was looked at.
-			if active, err := tx.HoldConnection(ctx, l.conn.ID); err != nil || !active {
+			if active, _, err := tx.HoldConnection(ctx, l.conn.ID); err != nil || !active {
 				if err == nil {
 					err = domain.InvalidFields(map[string]string{"connection": notInUse})
 				}

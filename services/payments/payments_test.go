@@ -868,6 +868,34 @@ func TestASaleThatWasCheckedBeforeItsConnectionWasPausedIsNotSent(t *testing.T) 
 	}
 }
 
+// Once its credentials are deleted nobody can ask for the outcome of a refund.
+func TestARefundThatWasCheckedBeforeItsConnectionWasRemovedIsNotSent(t *testing.T) {
+	h := newHouse(t)
+	sold := h.take(h.cardSale(4200))
+	for _, q := range []string{`create function remove() returns trigger language plpgsql as $$ begin update connections set active = false, removed_at = now(); return new; end $$`,
+		`create trigger remove before insert on idempotency_keys for each row execute function remove()`} {
+		if _, err := h.owner.Exec(q); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := h.svc.Refund(t.Context(), h.actor, payments.RefundInput{Key: payments.NewKey(), PaymentID: sold.PaymentID, Amount: money.FromMinor(100, gbp), Reason: "returned"})
+	if domain.CodeOf(err) != domain.Conflict {
+		t.Errorf("error %v, want a conflict", err)
+	}
+	if d := h.get(sold.PaymentID); len(d.Transactions) != 1 {
+		t.Errorf("%d transactions, want the sale alone", len(d.Transactions))
+	}
+	// Through a paused one it can be given back.
+	for _, q := range []string{`drop trigger remove on idempotency_keys`, `update connections set active = false, removed_at = null`} {
+		if _, err := h.owner.Exec(q); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if r, err := h.svc.Refund(t.Context(), h.actor, payments.RefundInput{Key: payments.NewKey(), PaymentID: sold.PaymentID, Amount: money.FromMinor(100, gbp), Reason: "returned"}); err != nil || r.Status != domain.TxApproved {
+		t.Errorf("through a paused connection: %s (%v)", r.Status, err)
+	}
+}
+
 // A provider calls at the very moment at which it answers. Whoever settles locks
 // the payment before its transaction, or two that settle lock each other out and
 // the answer is lost.

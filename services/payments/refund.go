@@ -125,6 +125,12 @@ func (s *Service) openRefund(ctx context.Context, actor domain.Actor, in RefundI
 			done = Refunded{TransactionID: first.TransactionID, Status: was.Status, Replayed: true}
 			return err
 		}
+		// Only the connection's credentials can ask what became of it.
+		if _, removed, err := tx.HoldConnection(ctx, p.ConnectionID); err != nil {
+			return err
+		} else if removed {
+			return domain.Errorf(domain.Conflict, "The connection of this payment was removed. Nothing was refunded.")
+		}
 		txs, err := tx.Transactions(ctx, p.ID)
 		if err != nil {
 			return err

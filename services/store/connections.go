@@ -98,15 +98,15 @@ func (t *Tx) Connection(ctx context.Context, id domain.ConnectionID) (domain.Con
 	return c, dbError("get connection", err)
 }
 
-// HoldConnection says whether a connection is in use, and keeps it so until the
-// unit of work ends: who pauses or removes it locks its row first. NotFound when
-// the merchant has none of that id.
-func (t *Tx) HoldConnection(ctx context.Context, id domain.ConnectionID) (active bool, err error) {
-	err = t.q.QueryRowxContext(ctx, `select active from connections where merchant_id = $1 and id = $2 for key share`, t.m, id).Scan(&active)
+// HoldConnection says whether a connection is in use and whether it was removed,
+// and keeps it so until the unit of work ends: who pauses or removes it locks its
+// row first. NotFound when the merchant has none of that id.
+func (t *Tx) HoldConnection(ctx context.Context, id domain.ConnectionID) (active, removed bool, err error) {
+	err = t.q.QueryRowxContext(ctx, `select active, removed_at is not null from connections where merchant_id = $1 and id = $2 for key share`, t.m, id).Scan(&active, &removed)
 	if errors.Is(err, sql.ErrNoRows) {
-		return false, domain.Errorf(domain.NotFound, "There is no connection with that id.")
+		return false, false, domain.Errorf(domain.NotFound, "There is no connection with that id.")
 	}
-	return active, dbError("hold connection", err)
+	return active, removed, dbError("hold connection", err)
 }
 
 // PutSecret stores a sealed credential in the slot in use, replacing an earlier
