@@ -98,8 +98,12 @@ func (t *Tx) UnhandledCallbacks(ctx context.Context, before time.Time, limit int
 // them: those older than before, or the newest when it is the zero id. The id is
 // a time, so that it is the whole of the keyset.
 func (t *Tx) ListCallbacks(ctx context.Context, conn domain.ConnectionID, before domain.CallbackID, limit int) ([]Callback, error) {
-	rows, err := t.q.QueryContext(ctx, `select `+callbackColumns+` where c.merchant_id = $1 and c.connection_id = $2 and ($3 or c.id < $4)
-		order by c.id desc limit $5`, t.m, conn, before.IsZero(), before, limit)
+	if before.IsZero() {
+		// One condition, so that a kept plan can begin at it in the index.
+		before.UUID = uuid.Max
+	}
+	rows, err := t.q.QueryContext(ctx, `select `+callbackColumns+` where c.merchant_id = $1 and c.connection_id = $2 and c.id < $3
+		order by c.id desc limit $4`, t.m, conn, before, limit)
 	return collect("list callbacks", rows, err, func() (Callback, error) { return scanCallback(rows) })
 }
 
