@@ -471,6 +471,8 @@ func (v *telling) adjustment(ctx context.Context) (Told, error) {
 		return v.foreign("It changes the amount of something that is not known here."), nil
 	case e.Type != "" && e.Type != v.x.Type:
 		return quarantined("It calls our %s a %s.", lower(v.x.Type), lower(e.Type)), nil
+	case v.x.Type != domain.Sale && v.x.Type != domain.Capture && v.x.Type != domain.Refund:
+		return quarantined("It changes the amount of a %s.", lower(v.x.Type)), nil
 	case e.ProviderRef == "" && v.x.ProviderRef == "":
 		return quarantined("It tells no reference."), nil
 	case v.x.ProviderRef != "" && e.ProviderRef != "" && v.x.ProviderRef != e.ProviderRef:
@@ -556,6 +558,11 @@ func (v *telling) chargeback(ctx context.Context) (Told, error) {
 	}
 	if e.Result.Amount.Currency() != p.Amount.Currency() {
 		return quarantined("%s", matches(*e.Result.Amount, p.Amount)), nil
+	}
+	switch v.origin.Type {
+	case domain.Sale, domain.Capture, domain.Preauth:
+	default:
+		return quarantined("It takes back a %s.", lower(v.origin.Type)), nil
 	}
 	if v.origin.Status != domain.TxApproved {
 		return v.wait("Its payment has no approval here yet."), nil

@@ -233,3 +233,23 @@ func TestWhatWaitedWhileWeWereDownWaitsAnew(t *testing.T) {
 		t.Errorf("charged back %s", d.Payment.ChargedBack)
 	}
 }
+
+// Only what money came in or went out by has an amount that a settlement can
+// change, or that a bank can take back.
+func TestWhatBroughtNoMoneyIsNeitherAdjustedNorChargedBack(t *testing.T) {
+	h := newHouse(t)
+	x := h.sale(10000)
+	h.tell(chargebackOf(x.ProviderRef, "cb0000000000000000aa", "30.00"))
+	h.tell(followUp("REFUND", "rf0000000000000000aa", x.ProviderRef, map[string]any{"amount": "20.00"}))
+	_, err := h.owner.Exec(`delete from callbacks`)
+	must(t, err)
+	before := h.money()
+	changed := chargebackOf(x.ProviderRef, "cb0000000000000000aa", "25.00")
+	maps.Copy(changed, map[string]any{"notificationSource": "settlement", "originalAmount": "30.00", "originalCurrency": "GBP"})
+	h.tell(changed)
+	h.tell(chargebackOf("rf0000000000000000aa", "cb0000000000000000ab", "10.00"))
+	h.quarantined()
+	if now := h.money(); now != before {
+		t.Errorf("the books changed:\n%s\nbefore:\n%s", now, before)
+	}
+}
