@@ -148,7 +148,8 @@ func (t *Tx) AuditedSince(ctx context.Context, action, objectType, objectID stri
 		return false, err
 	}
 	var is bool
-	err := t.q.QueryRowxContext(ctx, `select exists (select 1 from audit_log where merchant_id = $1 and object_type = $2 and object_id = $3 and action = $4 and at > $5)`,
+	err := t.q.QueryRowxContext(ctx, `select coalesce((select at > $5 from audit_log where merchant_id = $1 and object_type = $2 and object_id = $3 and action = $4
+		order by seq desc limit 1), false)`,
 		t.m, objectType, objectID, action, since).Scan(&is)
 	return is, dbError("audited since", err)
 }
