@@ -13,8 +13,8 @@ func (s *Server) Actions() []kit.Action {
 			Do:     func(_ string, in map[string]string) (bool, error) { return false, s.SetConnected(in["device"], to) }}
 	}
 	return []kit.Action{
-		one("disconnect", "Take it off line", "The terminal loses its connection: it can be seen, and nothing reaches it.", "The terminal is off line.", connected, false),
-		one("connect", "Connect it", "The terminal has its connection again.", "The terminal is connected.", offline, true),
+		one("disconnect", "Take the terminal off line", "The terminal loses its connection: it can be seen, and nothing reaches it.", "The terminal is off line.", connected, false),
+		one("connect", "Connect the terminal", "The terminal has its connection again.", "The terminal is connected.", offline, true),
 	}
 }
 

@@ -15,7 +15,7 @@ func (s *Server) Actions() []kit.Action {
 			keys = append(keys, kit.Option{Value: k.Value, Label: k.Value})
 		}
 	}
-	return []kit.Action{{Name: "revoke", Label: "Revoke it",
+	return []kit.Action{{Name: "revoke", Label: "Revoke the key",
 		Effect: "The platform’s administrator takes the key away, and every call with it is refused from now on. Only starting again gives it back.",
 		Done:   "The key was revoked.",
 		Fields: []kit.ActionField{{Name: "key", Label: "APP key", Kind: kit.FieldChoice, Required: true, Options: keys}},

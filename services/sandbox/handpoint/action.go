@@ -68,7 +68,7 @@ func (s *Server) terminalOptions() []kit.Option {
 		if len(out) > 0 && out[len(out)-1].Value == key.serial {
 			continue
 		}
-		out = append(out, kit.Option{Value: key.serial, Label: key.serial + ", " + key.typ + ": " + s.devices[key].words(s.cards)})
+		out = append(out, kit.Option{Value: key.serial, Label: key.serial + ": " + s.devices[key].words(s.cards)})
 	}
 	return out
 }
