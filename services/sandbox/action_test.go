@@ -199,6 +199,28 @@ func adjusted(source string) func(*testing.T, visitor, string, map[string]any) {
 	}
 }
 
+func TestAnAdoptedSaleIsToldWhereItsAdopterSaid(t *testing.T) {
+	v, in := visit(t), openShop(t)
+	v.box.Cardflo.Kit().Callbacks.Enable(true)
+	sale := kit.Charge{Kind: "sale", ID: "s", Reference: "ref-s", AmountMinor: 999, Currency: "EUR"}
+	sale.CallbackURL = in.URL + "/hook"
+	if err := v.box.Cardflo.Adopt(cardflo.SandboxKey, []kit.Charge{sale}); err != nil {
+		t.Fatal(err)
+	}
+	v.press("cardflo", "s", "Charge back", nil)
+	v.box.Cardflo.Kit().Callbacks.Wait()
+	if got := in.last(t); !got.signed || got.body["transactionType"] != "CHARGEBACK" {
+		t.Errorf("%+v", got)
+	}
+	if c := v.charge("s"); c.CallbackURL != "" {
+		t.Errorf("the ledger tells %s", c.CallbackURL)
+	}
+	sale.CallbackURL = "nowhere"
+	if err := v.box.Cardflo.Adopt(cardflo.SandboxKey, []kit.Charge{sale}); err == nil {
+		t.Error("an address that is none was taken")
+	}
+}
+
 func TestALineOffersOnlyWhatCanBeDoneAboutIt(t *testing.T) {
 	v := visit(t)
 	sale := v.debit("sale", "EUR", "9.99", "http://127.0.0.1:1/hook")
