@@ -47,7 +47,7 @@ func (h *Payments) overview(c echo.Context) error {
 	v := pages.OverviewView{Layout: layout(c, layouts.NavOverview, "Overview"), Waiting: o.Waiting, Latest: o.Latest, FirstDay: len(o.Latest) == 0}
 	v.More = max(0, o.Uncertain-len(o.Waiting))
 	for _, w := range o.Calls {
-		v.Calls = append(v.Calls, pages.CallsWaiting{ConnectionID: w.ConnectionID, Connection: w.Name, Count: w.Count})
+		v.Calls = append(v.Calls, pages.CallsWaiting{ConnectionID: w.ConnectionID, Connection: w.Name, Count: w.Count, More: w.More})
 	}
 	for _, cur := range merchant.Currencies {
 		for _, d := range o.Today {

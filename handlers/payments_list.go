@@ -312,7 +312,7 @@ func join[v any](vs []v, label func(v) string) string {
 // exportStall is how long a download may make no progress before it is cut.
 const exportStall = 30 * time.Second
 
-var csvHeader = []string{"reference", "created_at", "status", "method", "currency", "amount", "captured", "refunded", "held", "order_reference",
+var csvHeader = []string{"reference", "created_at", "status", "method", "currency", "amount", "captured", "refunded", "held", "charged_back", "order_reference",
 	"card_brand", "card_last4", "auth_code", "connection", "taken_by", "payment_id"}
 
 // export streams the list's filter as CSV. Text cells are neutralised against
@@ -347,7 +347,7 @@ func (h *Payments) export(c echo.Context) error {
 		for i := range ps {
 			p := &ps[i]
 			row = append(row[:0], p.Reference, p.CreatedAt.In(loc).Format(time.RFC3339), string(p.Status), string(p.Method), p.Amount.Currency().Code(),
-				p.Amount.Major(), p.Captured.Major(), p.Refunded.Major(), p.Held.Major(), cell(p.OrderReference),
+				p.Amount.Major(), p.Captured.Major(), p.Refunded.Major(), p.Held.Major(), p.ChargedBack.Major(), cell(p.OrderReference),
 				cell(p.Card.Brand), p.Card.Last4, cell(p.AuthCode), cell(p.ConnectionName), cell(p.CreatedByName), p.ID.String())
 			if err := w.Write(row); err != nil {
 				return err

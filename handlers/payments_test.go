@@ -531,3 +531,22 @@ func TestADatabaseThatGoesAwayIsACalmPage(t *testing.T) {
 	b.get("/readyz").wants(t, http.StatusServiceUnavailable)
 	b.get("/healthz").wants(t, http.StatusOK)
 }
+
+func TestTheCSVHasWhatBanksTookBackInAColumnOfItsOwn(t *testing.T) {
+	sh := newShop(t)
+	sh.seed(1, nil)
+	sh.exec(`update payments set charged_back_minor = 250, refunded_minor = 100, status = 'disputed'`)
+	a := sh.browser().signIn("maya@example.com").get("/payments.csv?status=disputed").wants(t, http.StatusOK)
+	rows, err := csv.NewReader(strings.NewReader(a.body)).ReadAll()
+	must(t, err)
+	if len(rows) != 2 {
+		t.Fatalf("%d rows, want 2", len(rows))
+	}
+	got := map[string]string{}
+	for i, name := range rows[0] {
+		got[name] = rows[1][i]
+	}
+	if got["status"] != "disputed" || got["captured"] != "10.00" || got["refunded"] != "1.00" || got["charged_back"] != "2.50" {
+		t.Errorf("the row is %v", got)
+	}
+}

@@ -42,7 +42,7 @@ create table callbacks (
 );
 create index callbacks_newest on callbacks (merchant_id, connection_id, id desc);
 create index callbacks_unhandled on callbacks (merchant_id, received_at) where status = 'received';
-create index callbacks_quarantined on callbacks (merchant_id, received_at desc, id desc) where status = 'quarantined';
+create index callbacks_quarantined on callbacks (merchant_id, connection_id) where status = 'quarantined';
 
 alter table cards add column token_hash bytea; -- SHA-256 of the token, which is random: how a provider's update finds its card
 create index cards_by_token on cards (merchant_id, connection_id, token_hash);

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"maps"
 	"net/http/httptest"
 	"net/url"
 	"strings"
@@ -492,6 +493,27 @@ func TestRotationGoesStepByStepAndNeverHalf(t *testing.T) {
 	if n := b.count(`select count(*) from audit_log where detail::text like '%cf-sandbox%' or detail::text like '%not-the-password%'`); n != 0 {
 		t.Error("a credential is in the audit chain")
 	}
+}
+
+// What was confirmed at one address is not confirmed for another.
+func TestAChangeOfTheSettingsTakesTheConfirmationBack(t *testing.T) {
+	b := newBench(t, domain.Test)
+	ctx, id := t.Context(), b.add("Card by phone")
+	must(t, b.Rotate(ctx, b.actor, id, signed()))
+	if v, err := b.Confirm(ctx, b.actor, id, false); err != nil || !v.OK {
+		t.Fatalf("%+v %v", v, err)
+	}
+	settings := maps.Clone(b.get(id).Settings)
+	must(t, b.Change(ctx, b.actor, id, "Another name", settings))
+	if c := b.get(id); c.Rotation != connections.Confirmed {
+		t.Errorf("after another name: %s", c.Rotation)
+	}
+	settings[cardflo.SettingPageOrigin] = "https://pages.example"
+	must(t, b.Change(ctx, b.actor, id, "Another name", settings))
+	if c := b.get(id); c.Rotation != connections.Beside {
+		t.Errorf("after other settings: %s", c.Rotation)
+	}
+	wants(t, "switch", b.Switch(ctx, b.actor, id), domain.Conflict)
 }
 
 func TestASwitchThatFailsHalfWayChangesNothing(t *testing.T) {

@@ -129,13 +129,14 @@ func (s *Service) Confirm(ctx context.Context, actor domain.Actor, id domain.Con
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
+	settings := st.Settings
 	err = s.change(ctx, actor, id, func(tx *store.Tx, st store.ConnectionState, at time.Time) error {
 		now, err := tx.SecretRows(ctx, id)
 		if err != nil {
 			return err
 		}
 		// What was asked with must be what is confirmed.
-		if !sameSet(rows, now, store.SlotNext) {
+		if !sameSet(rows, now, store.SlotNext) || !maps.Equal(settings, st.Settings) {
 			return domain.Errorf(domain.Conflict, "The new credentials were changed meanwhile. Look at them, then confirm again.")
 		}
 		e := entry(at, actor, "connection.rotation.confirmed", st.Connection, result(v))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -304,7 +305,8 @@ func credentials(reg providers.Registration, rows []store.SecretRow) []Credentia
 // Change gives a connection another name and other settings; its address and
 // its credentials stay. It needs connections:manage and leaves one audit row; the
 // caller has asked for the password, since an address among the settings is
-// where credentials are sent. Invalid carries one sentence per field.
+// where credentials are sent. Other settings take the confirmation of new
+// credentials back. Invalid carries one sentence per field.
 func (s *Service) Change(ctx context.Context, actor domain.Actor, id domain.ConnectionID, name string, settings map[string]string) error {
 	return s.change(ctx, actor, id, func(tx *store.Tx, st store.ConnectionState, at time.Time) error {
 		reg, ok := s.Registry.Get(st.Provider)
@@ -348,6 +350,12 @@ func (s *Service) Change(ctx context.Context, actor domain.Actor, id domain.Conn
 		}
 		if len(changed) == 0 {
 			return nil
+		}
+		// New credentials were confirmed with the settings of before.
+		if !st.NextConfirmedAt.IsZero() && !maps.Equal(in.Settings, st.Settings) {
+			if err := tx.ConfirmNext(ctx, id, time.Time{}); err != nil {
+				return err
+			}
 		}
 		e := entry(at, actor, "connection.changed", st.Connection, "ok")
 		e.Detail["changed"] = changed

@@ -1,6 +1,7 @@
 package domain_test
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -99,6 +100,39 @@ func TestTenThousandRandomLivesNeverBreakTheBooks(t *testing.T) {
 	})
 	if lives < 10_000 {
 		t.Errorf("only %d lives were led", lives)
+	}
+}
+
+func TestAVoidTakesOutOnlyWhatItsOriginalBroughtIn(t *testing.T) {
+	x := func(typ domain.TransactionType, ref, of string, minor int64) domain.Transaction {
+		return domain.Transaction{ID: domain.NewTransactionID(), Type: typ, Status: domain.TxApproved, ProviderRef: ref, OriginalRef: of, Amount: money.FromMinor(minor, gbp)}
+	}
+	hold, more, capture := x(domain.Preauth, "p", "", 100), x(domain.Increment, "i", "p", 20), x(domain.Capture, "c", "p", 120)
+	for name, c := range map[string]struct {
+		txs                []domain.Transaction
+		captured, refunded int64
+		status             domain.PaymentStatus
+	}{
+		"of a hold":                    {[]domain.Transaction{hold, x(domain.Void, "v", "p", 100)}, 0, 0, domain.PaymentVoided},
+		"of a hold's increase":         {[]domain.Transaction{hold, more, x(domain.Void, "v", "i", 20)}, 0, 0, domain.PaymentAuthorised},
+		"of an increase after capture": {[]domain.Transaction{hold, more, capture, x(domain.Void, "v", "i", 20)}, 120, 0, domain.PaymentApproved},
+		"of a capture":                 {[]domain.Transaction{hold, capture, x(domain.Void, "v", "c", 120)}, 0, 0, domain.PaymentVoided},
+		"of a refund":                  {[]domain.Transaction{hold, capture, x(domain.Refund, "r", "c", 50), x(domain.Void, "v", "r", 50)}, 120, 0, domain.PaymentApproved},
+	} {
+		b, err := domain.BooksOf(gbp, c.txs)
+		if err != nil || b.Captured.Minor() != c.captured || b.Refunded.Minor() != c.refunded || b.Status != c.status {
+			t.Errorf("%s: %+v (%v)", name, b, err)
+		}
+	}
+	for name, txs := range map[string][]domain.Transaction{
+		"a capture voided twice":   {hold, capture, x(domain.Void, "v", "c", 120), x(domain.Void, "w", "c", 120)},
+		"a refund voided twice":    {hold, capture, x(domain.Refund, "r", "c", 50), x(domain.Void, "v", "r", 50), x(domain.Void, "w", "r", 50)},
+		"more given than taken":    {hold, capture, x(domain.ChargebackReversal, "cr", "c", 1)},
+		"adjusted to below nought": {hold, capture, x(domain.Adjustment, "a", "c", -121)},
+	} {
+		if b, err := domain.BooksOf(gbp, txs); !errors.Is(err, domain.ErrBooks) {
+			t.Errorf("%s: %+v (%v), want ErrBooks", name, b, err)
+		}
 	}
 }
 

@@ -228,6 +228,9 @@ type Transaction struct {
 	SettledAt    time.Time
 }
 
+// Told says that nobody here made the transaction: its provider told of it.
+func (t Transaction) Told() bool { return t.CreatedBy.IsZero() }
+
 // Connection is a merchant's account at a provider, without its secrets.
 type Connection struct {
 	ID         ConnectionID

@@ -1,6 +1,8 @@
 package domain
 
 import (
+	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/counterfoil/counterfoil/services/money"
@@ -15,6 +17,10 @@ type Books struct {
 	// Open says that an outcome of any of the transactions is still to come.
 	Open bool
 }
+
+// ErrBooks is what BooksOf's error wraps when the transactions cannot all be
+// true: more was undone than was done.
+var ErrBooks = errors.New("more is undone than was done")
 
 // Root is the transaction that began a payment: its sale, its
 // pre-authorisation, or its payout. By its type and not by its place: a clock
@@ -32,8 +38,8 @@ func Root(txs []Transaction) (Transaction, bool) {
 // approved refunds are refunded, open refunds are held; an approved void takes
 // its original out again, an adjustment moves its original's amount, and a
 // chargeback is counted by itself. The most uncertain fact gives the payment its
-// word. It errs only when an amount overflows or a transaction has another
-// currency.
+// word. It errs only when an amount overflows, a transaction has another
+// currency, or a sum would be below zero (ErrBooks).
 func BooksOf(currency money.Currency, txs []Transaction) (Books, error) {
 	zero := money.Zero(currency)
 	b := Books{Captured: zero, Refunded: zero, Held: zero, ChargedBack: zero}
@@ -91,7 +97,7 @@ func BooksOf(currency money.Currency, txs []Transaction) (Books, error) {
 				take(&b.Refunded, t.Amount)
 			case o.Type == Preauth:
 				released = true
-			default:
+			case o.Type == Sale, o.Type == Capture:
 				take(&b.Captured, t.Amount)
 				released = true
 			}
@@ -99,6 +105,11 @@ func BooksOf(currency money.Currency, txs []Transaction) (Books, error) {
 	}
 	if err != nil {
 		return Books{}, err
+	}
+	for _, sum := range []money.Amount{b.Captured, b.Refunded, b.ChargedBack} {
+		if sum.IsNegative() {
+			return Books{}, fmt.Errorf("domain: %w: %s", ErrBooks, sum.FormatCode())
+		}
 	}
 	refundedAll, err := b.Refunded.Cmp(b.Captured)
 	if err != nil {

@@ -166,7 +166,7 @@ func (w *hintWorker) NextRetry(job *river.Job[args.FollowHint]) time.Time {
 // Work asks the provider once.
 func (w *hintWorker) Work(ctx context.Context, job *river.Job[args.FollowHint]) error {
 	err := w.callbacks.Follow(ctx, job.Args.MerchantID, job.Args.ConnectionID, job.Args.ProviderRef)
-	if err != nil && job.Attempt >= hintTries {
+	if err != nil && (job.Attempt >= hintTries || domain.CodeOf(err) == domain.NotFound) {
 		return river.JobCancel(err)
 	}
 	return err

@@ -2,8 +2,10 @@ package payments
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -48,7 +50,14 @@ func (s *Service) Provider(ctx context.Context, tx *store.Tx, conn domain.Connec
 // together. Applying the same event again changes nothing.
 func (s *Service) Apply(ctx context.Context, m domain.MerchantID, conn domain.ConnectionID, since time.Time, kept []byte, events []providers.Event, end func(*store.Tx, Told) error) (Told, error) {
 	var out Told
+	impossible := false
 	work := func(tx *store.Tx) error {
+		if out = quarantined("It undoes more than was done."); impossible {
+			if end == nil {
+				return nil
+			}
+			return end(tx, out)
+		}
 		out = Told{Status: domain.CallbackNothingNew, Why: "It told nothing new."}
 		c, err := tx.Connection(ctx, conn)
 		if err != nil {
@@ -75,6 +84,11 @@ func (s *Service) Apply(ctx context.Context, m domain.MerchantID, conn domain.Co
 		// Two events about one new object met, or a reference of eight letters was
 		// taken: nothing was written, and the second look finds the first one's row.
 		if domain.CodeOf(err) == domain.Conflict && try < 3 {
+			continue
+		}
+		// Nothing was written, and another try would end the same.
+		if errors.Is(err, domain.ErrBooks) && !impossible {
+			impossible = true
 			continue
 		}
 		return out, err
@@ -109,6 +123,9 @@ func (s *Service) apply(ctx context.Context, tx *store.Tx, l link, e providers.E
 	if err := v.find(ctx); err != nil {
 		return Told{}, err
 	}
+	if v.elsewhere {
+		return quarantined("It is about an attempt that was made through another connection."), nil
+	}
 	switch e.Kind {
 	case providers.EventOutcome:
 		return v.outcome(ctx)
@@ -132,7 +149,9 @@ type telling struct {
 	now   time.Time
 	late  bool
 	taken bool // the event's own reference stands for another operation of ours
-	actor domain.Actor
+	// elsewhere: the event's own reference is an attempt's of another connection.
+	elsewhere bool
+	actor     domain.Actor
 
 	x     domain.Transaction // what the event is about
 	found bool
@@ -171,6 +190,10 @@ func (v *telling) find(ctx context.Context) error {
 			if v.e.OriginalRef == "" {
 				// A linked operation carries its original's reference (seed 004).
 				v.e.OriginalRef = x.ProviderRef
+			}
+		default:
+			if v.elsewhere, err = v.tx.AttemptElsewhere(ctx, conn, v.e.AttemptRef); err != nil {
+				return err
 			}
 		}
 	}
@@ -264,7 +287,7 @@ func (v *telling) contradicted(ctx context.Context, x domain.Transaction) (Told,
 	return out, nil
 }
 
-func lower(t domain.TransactionType) string { return string(t) }
+func lower(t domain.TransactionType) string { return strings.ReplaceAll(string(t), "_", " ") }
 
 // hasAmount says that an operation of this type has an amount that an event
 // must agree with.
@@ -281,10 +304,11 @@ func hasAmount(t domain.TransactionType) bool {
 func (v *telling) unknownObject(ctx context.Context) (Told, error) {
 	e := v.e
 	switch {
+	// A run of a schedule may name what began it, which it does not follow up.
+	case e.ScheduleRef != "" && e.Type == domain.Sale && !v.taken:
+		return v.newPayment(ctx, domain.MethodSchedule)
 	case v.originFound:
 		return v.followUp(ctx)
-	case e.ScheduleRef != "" && e.Type == domain.Sale:
-		return v.newPayment(ctx, domain.MethodSchedule)
 	case e.Device.Serial != "" && (e.Type == domain.Sale || e.Type == domain.Preauth):
 		return v.newPayment(ctx, domain.MethodTerminal)
 	case e.OriginalRef != "":
@@ -293,23 +317,42 @@ func (v *telling) unknownObject(ctx context.Context) (Told, error) {
 	return v.wait("It is about something that is not known here."), nil
 }
 
+// followed lists what each type of a follow-up can follow. A capture of what was
+// captured already, for one, would count the money twice.
+var followed = map[domain.TransactionType][]domain.TransactionType{
+	domain.Capture:       {domain.Preauth, domain.Increment, domain.Decrement},
+	domain.Increment:     {domain.Preauth, domain.Increment, domain.Decrement},
+	domain.Decrement:     {domain.Preauth, domain.Increment, domain.Decrement},
+	domain.Void:          {domain.Sale, domain.Preauth, domain.Capture, domain.Refund, domain.Increment, domain.Decrement},
+	domain.Refund:        {domain.Sale, domain.Preauth, domain.Capture},
+	domain.TipAdjustment: {domain.Sale, domain.Preauth, domain.Capture},
+}
+
 func (v *telling) followUp(ctx context.Context) (Told, error) {
 	e, o := v.e, v.origin
-	switch e.Type {
-	case domain.Capture, domain.Void, domain.Refund, domain.Increment, domain.Decrement, domain.TipAdjustment:
-	default:
-		return quarantined("A %s cannot follow up a %s.", lower(e.Type), lower(o.Type)), nil
-	}
-	amount := o.Amount
 	switch {
-	case e.Result.Amount != nil:
-		amount = *e.Result.Amount
-	case e.Type != domain.Void:
+	case e.Type == "":
+		return quarantined("It follows up a %s and does not say what it does to it.", lower(o.Type)), nil
+	case !slices.Contains(followed[e.Type], o.Type):
+		return quarantined("A %s cannot follow up a %s.", lower(e.Type), lower(o.Type)), nil
+	case e.Result.Amount == nil && e.Type != domain.Void:
 		return quarantined("It tells no amount."), nil
 	}
 	p, err := v.tx.LockPayment(ctx, o.PaymentID)
 	if err != nil {
 		return Told{}, err
+	}
+	// A void that tells no amount takes out all that there is.
+	steps, err := v.amounts(ctx, o)
+	if err != nil {
+		return Told{}, err
+	}
+	amount := steps[len(steps)-1]
+	if e.Result.Amount != nil {
+		amount = *e.Result.Amount
+	}
+	if !amount.IsPositive() {
+		return quarantined("It tells of a %s of %s.", lower(e.Type), amount.FormatCode()), nil
 	}
 	if amount.Currency() != o.Amount.Currency() {
 		return quarantined("%s", matches(amount, o.Amount)), nil
@@ -319,7 +362,7 @@ func (v *telling) followUp(ctx context.Context) (Told, error) {
 	}
 	if e.Type == domain.Refund && e.Result.Outcome == providers.Approved {
 		if c, err := amount.Cmp(p.Refundable()); err != nil || c > 0 {
-			return quarantined("It refunds %s; at most %s can be refunded.", amount.FormatCode(), p.Refundable().FormatCode()), nil
+			return v.wait("It refunds %s; at most %s can be refunded.", amount.FormatCode(), p.Refundable().FormatCode()), nil
 		}
 	}
 	x := v.newTransaction(p.ID, e.Type, amount)
@@ -423,6 +466,10 @@ func (v *telling) adjustment(ctx context.Context) (Told, error) {
 		return v.wait("It changes the amount of something that is not known here."), nil
 	case e.Type != "" && e.Type != v.x.Type:
 		return quarantined("It calls our %s a %s.", lower(v.x.Type), lower(e.Type)), nil
+	case e.ProviderRef == "" && v.x.ProviderRef == "":
+		return quarantined("It tells no reference."), nil
+	case v.x.ProviderRef != "" && e.ProviderRef != "" && v.x.ProviderRef != e.ProviderRef:
+		return quarantined("It gives our attempt another reference than the provider gave before."), nil
 	case e.Result.Amount == nil || e.OriginalAmount == nil:
 		return quarantined("It changes an amount without telling both."), nil
 	case e.Result.Outcome != providers.Approved:
@@ -478,12 +525,28 @@ func (v *telling) adjustment(ctx context.Context) (Told, error) {
 	return v.settle(ctx, x, providers.Result{Outcome: providers.Approved, Text: e.Note})
 }
 
+// known judges a chargeback or a reversal whose own reference is booked: it is
+// nothing new only when it tells the same.
+func (v *telling) known(t domain.TransactionType) Told {
+	out, a := Told{Status: domain.CallbackNothingNew, Why: "We knew it already."}, v.e.Result.Amount
+	switch {
+	case v.x.Type != t:
+		out = quarantined("It gives the reference of a %s to a %s.", lower(v.x.Type), lower(t))
+	case a != nil && *a != v.x.Amount:
+		out = quarantined("It tells %s; %s is booked.", a.FormatCode(), v.x.Amount.FormatCode())
+	case v.e.Result.Outcome == providers.Declined:
+		out = quarantined("It calls cancelled or declined what is booked here.")
+	}
+	out.TransactionID = v.x.ID
+	return out
+}
+
 // chargeback books money that a bank took back: at most what was captured.
 func (v *telling) chargeback(ctx context.Context) (Told, error) {
 	e := v.e
 	switch {
 	case v.found:
-		return Told{Status: domain.CallbackNothingNew, Why: "We knew it already.", TransactionID: v.x.ID}, nil
+		return v.known(domain.Chargeback), nil
 	case e.Result.Amount == nil || !e.Result.Amount.IsPositive() || e.ProviderRef == "":
 		return quarantined("It tells no amount or no reference."), nil
 	case e.Result.Outcome != providers.Approved:
@@ -506,7 +569,7 @@ func (v *telling) chargeback(ctx context.Context) (Told, error) {
 		return Told{}, err
 	}
 	if c, err := e.Result.Amount.Cmp(left); err != nil || c > 0 {
-		return quarantined("It takes back %s; at most %s was captured.", e.Result.Amount.FormatCode(), left.FormatCode()), nil
+		return v.wait("It takes back %s; at most %s was captured.", e.Result.Amount.FormatCode(), left.FormatCode()), nil
 	}
 	return v.book(ctx, domain.Chargeback, v.origin)
 }
@@ -516,7 +579,7 @@ func (v *telling) reversal(ctx context.Context) (Told, error) {
 	e := v.e
 	switch {
 	case v.found:
-		return Told{Status: domain.CallbackNothingNew, Why: "We knew it already.", TransactionID: v.x.ID}, nil
+		return v.known(domain.ChargebackReversal), nil
 	case e.Result.Amount == nil || !e.Result.Amount.IsPositive() || e.ProviderRef == "":
 		return quarantined("It tells no amount or no reference."), nil
 	case e.Result.Outcome != providers.Approved:

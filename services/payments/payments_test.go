@@ -867,3 +867,41 @@ func TestASaleThatWasCheckedBeforeItsConnectionWasPausedIsNotSent(t *testing.T) 
 		t.Errorf("%d payments (%v), want none", rows, err)
 	}
 }
+
+// A provider calls at the very moment at which it answers. Whoever settles locks
+// the payment before its transaction, or two that settle lock each other out and
+// the answer is lost.
+func TestWhoeverSettlesLocksThePaymentBeforeItsTransaction(t *testing.T) {
+	h := newHouse(t)
+	var mu sync.Mutex
+	var locked, touched bool
+	h.store.OnStatement(func(q string) {
+		mu.Lock()
+		defer mu.Unlock()
+		switch {
+		case strings.Contains(q, "set_config('app.merchant_id'"):
+			locked, touched = false, false
+		case strings.Contains(q, "for no key update of p"):
+			if touched && !locked {
+				t.Errorf("the payment is locked after its transaction")
+			}
+			locked = true
+		case strings.Contains(q, "update transactions"):
+			touched = true
+		}
+	})
+	defer h.store.OnStatement(nil)
+	h.take(h.cardSale(4200))
+	h.fault(h.sandbox.Handpoint, kit.Fault{Kind: kit.FaultDropAfter})
+	lost := h.take(h.cardSale(4300))
+	h.resolve(lost.TransactionID)
+	h.fault(h.sandbox.Handpoint, kit.Fault{Kind: kit.FaultDropBefore})
+	never := h.take(h.cardSale(4400))
+	h.clock.advance(10 * time.Minute)
+	h.resolve(never.TransactionID)
+	h.fault(h.sandbox.Handpoint, kit.Fault{Kind: kit.FaultDropAfter})
+	old := h.take(h.cardSale(4500))
+	h.clock.advance(payments.GiveUpAfter)
+	h.fault(h.sandbox.Handpoint, kit.Fault{Kind: kit.FaultDropAfter})
+	h.resolve(old.TransactionID)
+}

@@ -334,11 +334,13 @@ type Overview struct {
 	Calls []CallsWaiting
 }
 
-// CallsWaiting is how many of a connection's callbacks need a person.
+// CallsWaiting is how many of a connection's callbacks need a person; More says
+// that there may be more than were counted.
 type CallsWaiting struct {
 	ConnectionID domain.ConnectionID
 	Name         string
 	Count        int
+	More         bool
 }
 
 // UncertainCap bounds the counter: beyond it the page says "more than".
@@ -386,7 +388,7 @@ func (s *Service) Overview(ctx context.Context, actor domain.Actor, merchant dom
 		s.nameConnections(o.Waiting, conns)
 		for _, c := range conns {
 			if n := calls[c.ID]; n > 0 {
-				o.Calls = append(o.Calls, CallsWaiting{c.ID, c.Name, n})
+				o.Calls = append(o.Calls, CallsWaiting{c.ID, c.Name, n, n >= store.QuarantinedCap})
 			}
 		}
 		return err

@@ -35,12 +35,11 @@ func (s *Service) send(ctx context.Context, actor domain.Actor, l link, x domain
 		ctx, cancel := context.WithTimeout(ctx, settleTimeout)
 		defer cancel()
 		return s.write(ctx, x.MerchantID, settling, string(x.Type), func(tx *store.Tx) error {
-			if err := tx.NoteSent(ctx, x.ID, sent); err != nil {
+			var err error
+			if status, err = s.settle(ctx, tx, actor, x, a, string(x.Type)); err != nil {
 				return err
 			}
-			var err error
-			status, err = s.settle(ctx, tx, actor, x, a, string(x.Type))
-			return err
+			return tx.NoteSent(ctx, x.ID, sent)
 		})
 	}
 	err = write()
@@ -270,12 +269,11 @@ func (s *Service) resolve(ctx context.Context, actor domain.Actor, id domain.Tra
 		a := s.translate(l, x, res, nil, now)
 		var status domain.TransactionStatus
 		err := s.write(ctx, x.MerchantID, settling, question, func(tx *store.Tx) error {
-			if err := tx.NoteAsk(ctx, x.ID, now, time.Time{}, false); err != nil {
+			var err error
+			if status, err = s.settle(ctx, tx, actor, x, a, question); err != nil {
 				return err
 			}
-			var err error
-			status, err = s.settle(ctx, tx, actor, x, a, question)
-			return err
+			return tx.NoteAsk(ctx, x.ID, now, time.Time{}, false)
 		})
 		return Resolved{Status: status}, err
 	case providers.Absent:
@@ -288,7 +286,9 @@ func (s *Service) resolve(ctx context.Context, actor domain.Actor, id domain.Tra
 // provider's own window and in as many asks as its rule wants.
 func (s *Service) absent(ctx context.Context, actor domain.Actor, x domain.Transaction, l link, res providers.Result) (Resolved, error) {
 	now := s.now()
-	counts := !now.Before(x.LastSendAt.Add(l.reg.Absence.After))
+	// What the provider told of did arrive there; it is asked by a reference that
+	// it need not know.
+	counts := !x.Told() && !now.Before(x.LastSendAt.Add(l.reg.Absence.After))
 	if !counts || x.Absent+1 < l.reg.Absence.Asks {
 		return s.wait(ctx, actor, x, "not known there", res.Raw, counts)
 	}
@@ -296,12 +296,11 @@ func (s *Service) absent(ctx context.Context, actor domain.Actor, x domain.Trans
 		set: store.Settlement{To: domain.TxFailed, Reason: domain.ReasonNeverArrived, ProviderCode: res.Code, ProviderText: res.Text, At: now}}
 	var status domain.TransactionStatus
 	err := s.write(ctx, x.MerchantID, settling, question, func(tx *store.Tx) error {
-		if err := tx.NoteAsk(ctx, x.ID, now, time.Time{}, true); err != nil {
+		var err error
+		if status, err = s.settle(ctx, tx, actor, x, a, question); err != nil {
 			return err
 		}
-		var err error
-		status, err = s.settle(ctx, tx, actor, x, a, question)
-		return err
+		return tx.NoteAsk(ctx, x.ID, now, time.Time{}, true)
 	})
 	return Resolved{Status: status}, err
 }
@@ -317,16 +316,15 @@ func (s *Service) notFinal(ctx context.Context, actor domain.Actor, x domain.Tra
 	}
 	again := AskDelay(now.Sub(x.CreatedAt))
 	err := s.write(ctx, x.MerchantID, settling, question, func(tx *store.Tx) error {
-		if err := tx.NoteAsk(ctx, x.ID, now, now.Add(again), false); err != nil {
-			return err
-		}
 		if x.Status == domain.TxProcessing && x.ProviderRef != "" {
-			return nil
+			return tx.NoteAsk(ctx, x.ID, now, now.Add(again), false)
 		}
 		a := answer{to: domain.TxProcessing, outcome: "not final", raw: res.Raw, set: store.Settlement{To: domain.TxProcessing, ProviderRef: res.ProviderRef,
 			ProviderCode: res.Code, ProviderText: res.Text, RedirectURL: res.RedirectURL, NextAskAt: now.Add(again), At: now}}
-		_, err := s.settle(ctx, tx, actor, x, a, question)
-		return err
+		if _, err := s.settle(ctx, tx, actor, x, a, question); err != nil {
+			return err
+		}
+		return tx.NoteAsk(ctx, x.ID, now, now.Add(again), false)
 	})
 	return Resolved{Status: domain.TxProcessing, Again: again}, err
 }
@@ -352,13 +350,16 @@ func (s *Service) wait(ctx context.Context, actor domain.Actor, x domain.Transac
 		again, next = 0, time.Time{}
 	}
 	err := s.write(ctx, x.MerchantID, settling, question, func(tx *store.Tx) error {
-		if err := tx.NoteAsk(ctx, x.ID, now, next, absent); err != nil {
-			return err
-		}
 		if x.Status == domain.TxPending && now.After(x.LastSendAt) {
 			var err error
 			status, err = s.settle(ctx, tx, actor, x, answer{to: domain.TxUnknown, outcome: outcome, raw: raw,
 				set: store.Settlement{To: domain.TxUnknown, NextAskAt: next, At: now}}, question)
+			if err != nil {
+				return err
+			}
+			return tx.NoteAsk(ctx, x.ID, now, next, absent)
+		}
+		if err := tx.NoteAsk(ctx, x.ID, now, next, absent); err != nil {
 			return err
 		}
 		if len(raw) == 0 {
@@ -374,13 +375,13 @@ func (s *Service) giveUp(ctx context.Context, actor domain.Actor, x domain.Trans
 	now := s.now()
 	status := domain.TxNeedsPerson
 	err := s.write(ctx, x.MerchantID, settling, question, func(tx *store.Tx) error {
-		if err := tx.NoteAsk(ctx, x.ID, now, time.Time{}, false); err != nil {
-			return err
-		}
 		var err error
 		status, err = s.settle(ctx, tx, actor, x, answer{to: domain.TxNeedsPerson, outcome: "no outcome in a day",
 			set: store.Settlement{To: domain.TxNeedsPerson, At: now}}, question)
-		return err
+		if err != nil {
+			return err
+		}
+		return tx.NoteAsk(ctx, x.ID, now, time.Time{}, false)
 	})
 	return Resolved{Status: status}, err
 }

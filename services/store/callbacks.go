@@ -116,9 +116,10 @@ func (t *Tx) DealWithCallback(ctx context.Context, conn domain.ConnectionID, id 
 }
 
 // CountQuarantined counts the merchant's callbacks that need a person, by
-// connection.
+// connection, up to QuarantinedCap of each.
 func (t *Tx) CountQuarantined(ctx context.Context) (map[domain.ConnectionID]int, error) {
-	rows, err := t.q.QueryContext(ctx, `select connection_id, count(*) from callbacks where merchant_id = $1 and status = 'quarantined' group by connection_id`, t.m)
+	rows, err := t.q.QueryContext(ctx, `select c.id, q.n from connections c, lateral (select count(*) n from (select 1 from callbacks k
+		where k.merchant_id = c.merchant_id and k.connection_id = c.id and k.status = 'quarantined' limit $2) few) q where c.merchant_id = $1 and q.n > 0`, t.m, QuarantinedCap)
 	if err != nil {
 		return nil, dbError("count quarantined", err)
 	}
@@ -160,6 +161,14 @@ func (t *Tx) LockName(ctx context.Context, name string) error {
 // NotFound when there is none.
 func (t *Tx) TransactionByAttempt(ctx context.Context, conn domain.ConnectionID, attempt string) (domain.Transaction, error) {
 	return t.transactionBy(ctx, `t.attempt_ref = $3::uuid`, conn, attempt)
+}
+
+// AttemptElsewhere says whether our own reference is one of a transaction that
+// was made through another of the merchant's connections.
+func (t *Tx) AttemptElsewhere(ctx context.Context, conn domain.ConnectionID, attempt string) (bool, error) {
+	var is bool
+	err := t.q.QueryRowxContext(ctx, `select exists (select 1 from transactions where merchant_id = $1 and attempt_ref = $2::uuid and connection_id <> $3)`, t.m, attempt, conn).Scan(&is)
+	return is, dbError("find attempt", err)
 }
 
 // TransactionByProviderRef finds a connection's transaction by the provider's

@@ -216,7 +216,7 @@ func (t *Tx) Totals(ctx context.Context, from, to time.Time) ([]domain.DayTotals
 			count(*) filter (where t.type = 'refund' and t.status in ('pending', 'processing', 'unknown', 'needs_person')),
 			coalesce(sum(t.amount_minor) filter (where t.type = 'refund' and t.status in ('pending', 'processing', 'unknown', 'needs_person')), 0)::bigint
 		from transactions t left join transactions o on t.original_ref <> '' and t.type in ('void', 'adjustment') and o.merchant_id = t.merchant_id
-			and o.connection_id = t.connection_id and o.provider_ref = t.original_ref
+			and o.connection_id = t.connection_id and o.provider_ref = t.original_ref and (t.type = 'adjustment' or o.status = 'approved')
 		where t.merchant_id = $1 and t.created_at >= $2 and t.created_at < $3 group by t.currency order by t.currency`, t.m, from, to)
 	if err != nil {
 		return nil, dbError("totals", err)

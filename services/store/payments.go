@@ -289,7 +289,8 @@ func (t *Tx) HoldRefund(ctx context.Context, payment domain.PaymentID, at time.T
 }
 
 // NoteAsk records a status question. absent counts the answers "not known" that
-// came after the provider's window; any other answer starts that count again.
+// came after the provider's window; any other answer starts that count again. It
+// locks the transaction, so it comes after Settle, which locks the payment first.
 func (t *Tx) NoteAsk(ctx context.Context, id domain.TransactionID, at, next time.Time, absent bool) error {
 	_, err := t.q.ExecContext(ctx, `update transactions set asked = asked + 1, last_asked_at = $3, next_ask_at = $4,
 		absent = case when $5 then absent + 1 else 0 end where merchant_id = $1 and id = $2`, t.m, id, at, nullTime(next), absent)
@@ -297,7 +298,7 @@ func (t *Tx) NoteAsk(ctx context.Context, id domain.TransactionID, at, next time
 }
 
 // NoteSent narrows the last moment at which the request can have left, once the
-// call has come back.
+// call has come back. It comes after Settle, as NoteAsk.
 func (t *Tx) NoteSent(ctx context.Context, id domain.TransactionID, at time.Time) error {
 	_, err := t.q.ExecContext(ctx, `update transactions set last_send_at = $3 where merchant_id = $1 and id = $2`, t.m, id, at)
 	return dbError("note sent", err)

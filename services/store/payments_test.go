@@ -500,3 +500,117 @@ func TestADatabaseThatGoesAwayIsUnavailableAndNotInternal(t *testing.T) {
 		}
 	}
 }
+
+// Of two that lock each other out one must go, and it may simply try again.
+func TestADeadlockIsUnavailableAndNotInternal(t *testing.T) {
+	db := storetest.New(t)
+	s := open(t, db, 4)
+	sh := newShop(t, s, db, "alpha")
+	one, _ := sh.sale(t, s, money.FromMinor(100, gbp))
+	two, _ := sh.sale(t, s, money.FromMinor(200, gbp))
+	var both, done sync.WaitGroup
+	both.Add(2)
+	var mu sync.Mutex
+	var errs []error
+	for _, order := range [][2]domain.PaymentID{{one.ID, two.ID}, {two.ID, one.ID}} {
+		done.Go(func() {
+			err := s.InTenant(t.Context(), sh.id, func(tx *store.Tx) error {
+				_, err := tx.LockPayment(t.Context(), order[0])
+				both.Done()
+				both.Wait()
+				if err == nil {
+					_, err = tx.LockPayment(t.Context(), order[1])
+				}
+				return err
+			})
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				errs = append(errs, err)
+			}
+		})
+	}
+	done.Wait()
+	if len(errs) != 1 || domain.CodeOf(errs[0]) != domain.Unavailable {
+		t.Errorf("errors %v, want one that is Unavailable", errs)
+	}
+}
+
+// Whatever happened to its payments, a day's figures are their sums.
+func TestTheDaysFiguresAreThePaymentsSums(t *testing.T) {
+	db := storetest.New(t)
+	s := open(t, db, 4)
+	sh := newShop(t, s, db, "alpha")
+	gone := func(p domain.Payment, typ domain.TransactionType, minor int64, of string, to domain.TransactionStatus) string {
+		t.Helper()
+		x := sh.transaction(p, typ, money.FromMinor(minor, gbp))
+		x.OriginalRef = of
+		if err := s.InTenant(t.Context(), sh.id, func(tx *store.Tx) error { return tx.InsertTransaction(t.Context(), x) }); err != nil {
+			t.Fatal(err)
+		}
+		settle(t, s, sh, p, x, store.Settlement{To: to, ProviderRef: "p-" + x.Reference})
+		return "p-" + x.Reference
+	}
+	sale := func(minor int64, to domain.TransactionStatus) (domain.Payment, string) {
+		p, x := sh.sale(t, s, money.FromMinor(minor, gbp))
+		settle(t, s, sh, p, x, store.Settlement{To: to, ProviderRef: "p-" + x.Reference})
+		return p, "p-" + x.Reference
+	}
+	p, ref := sale(10000, domain.TxApproved)
+	refund := gone(p, domain.Refund, 3000, ref, domain.TxApproved)
+	gone(p, domain.Adjustment, -500, refund, domain.TxApproved)
+	gone(p, domain.Adjustment, -100, ref, domain.TxApproved)
+	gone(p, domain.Chargeback, 2000, ref, domain.TxApproved)
+	gone(p, domain.ChargebackReversal, 700, ref, domain.TxApproved)
+	p, ref = sale(5000, domain.TxApproved)
+	refund = gone(p, domain.Refund, 1000, ref, domain.TxApproved)
+	gone(p, domain.Void, 1000, refund, domain.TxApproved)
+	gone(p, domain.Void, 5000, ref, domain.TxApproved)
+	p, ref = sale(7000, domain.TxUnknown)
+	gone(p, domain.Void, 7000, ref, domain.TxApproved)
+	p, ref = sale(900, domain.TxApproved)
+	gone(p, domain.Void, 900, ref, domain.TxUnknown)
+	sale(800, domain.TxDeclined)
+
+	err := s.ReadTenant(t.Context(), sh.id, func(tx *store.Tx) error {
+		days, err := tx.Totals(t.Context(), p.CreatedAt.Add(-time.Hour), p.CreatedAt.Add(time.Hour))
+		if err != nil || len(days) != 1 {
+			return fmt.Errorf("%d days: %w", len(days), err)
+		}
+		page, err := tx.ListPayments(t.Context(), domain.PaymentFilter{})
+		var sum int64
+		for _, p := range page.Payments {
+			sum += p.Captured.Minor() - p.Refunded.Minor() - p.ChargedBack.Minor()
+		}
+		if got := days[0].Taken.Minor() - days[0].Refunded.Minor() + days[0].Otherwise.Minor(); got != sum || sum != 10000-100-2500-1300+900 {
+			t.Errorf("the day says %d, its payments %d", got, sum)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// Another shop on the same account can make as many calls that fit nothing as it
+// has customers; the first page must not count them all.
+func TestQuarantinedCallsAreCountedUpToACap(t *testing.T) {
+	db := storetest.New(t)
+	s := open(t, db, 2)
+	sh := newShop(t, s, db, "alpha")
+	_, err := owner(t, db).Exec(`insert into callbacks (merchant_id, id, connection_id, body_hash, body, received_at, last_at, status)
+		select $1, gen_random_uuid(), $2, sha256(n::text::bytea), '{}', now(), now(), 'quarantined' from generate_series(1, 150) n`, sh.id, sh.conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.ReadTenant(t.Context(), sh.id, func(tx *store.Tx) error {
+		counts, err := tx.CountQuarantined(t.Context())
+		if len(counts) != 1 || counts[sh.conn] != store.QuarantinedCap {
+			t.Errorf("%v, want %d", counts, store.QuarantinedCap)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}

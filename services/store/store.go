@@ -303,7 +303,7 @@ func dbError(op string, err error) error {
 	var pe *pq.Error
 	if errors.As(err, &pe) {
 		switch pe.Code.Class() {
-		case "08", "53", "55", "57": // connection, resources, a lock not had in time, operator intervention or a statement too slow
+		case "08", "40", "53", "55", "57": // connection, a deadlock, resources, a lock not had in time, operator intervention or a statement too slow
 			return domain.Wrap(err, domain.Unavailable, "The database does not answer at the moment.")
 		}
 		return fmt.Errorf("store: %s: %w", op, err)

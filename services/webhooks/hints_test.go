@@ -182,6 +182,24 @@ func TestTheSameHintFiftyTimesIsOneQuestionAndAFloodIsRefused(t *testing.T) {
 	}
 }
 
+// The question that a hint led to may have been put a moment before the news.
+func TestAHintThatComesWhileItsQuestionIsPutLeadsToAnother(t *testing.T) {
+	h := newHouse(t)
+	x := h.cardOnFile(1250, true)
+	job, payment, _ := strings.Cut(h.chargeAtCashflows(x.AttemptRef).ID, "/")
+	must(t, h.receive("cashflows", h.cashflows, h.hinted(job, payment)))
+	var planned time.Time
+	must(t, h.owner.QueryRow(`select scheduled_at from river.river_job where kind = 'follow_hint'`).Scan(&planned))
+	// No hint that comes before the question is put is answered by it too early.
+	h.advance(planned.Sub(h.now()))
+	_, err := h.owner.Exec(`update river.river_job set state = 'running', attempted_at = now() where kind = 'follow_hint'`)
+	must(t, err)
+	must(t, h.receive("cashflows", h.cashflows, h.hinted(job, payment)))
+	if n := h.count(`select count(*) from river.river_job where kind = 'follow_hint' and state <> 'running'`); n != 1 {
+		t.Errorf("%d more questions are planned, want 1", n)
+	}
+}
+
 func TestACardThatItsNetworkRenewedIsBroughtUpToDate(t *testing.T) {
 	h := newHouse(t)
 	const registration = "reg45reg45reg45reg45"

@@ -51,11 +51,14 @@ type Service struct {
 
 	mu    sync.Mutex
 	hints map[domain.ConnectionID]*rate.Limiter
+	// refused is when this process last wrote down a refusal, so that a flood
+	// does not queue for the lock under which that is decided.
+	refused map[domain.ConnectionID]time.Time
 }
 
 // New makes a receiver.
 func New(st *store.Store, p *payments.Service, now func() time.Time, log *slog.Logger) *Service {
-	return &Service{store: st, payments: p, now: now, log: log, hints: map[domain.ConnectionID]*rate.Limiter{}}
+	return &Service{store: st, payments: p, now: now, log: log, hints: map[domain.ConnectionID]*rate.Limiter{}, refused: map[domain.ConnectionID]time.Time{}}
 }
 
 // Call is a call as it came over the wire.
@@ -99,8 +102,8 @@ func (s *Service) Receive(ctx context.Context, provider, connection string, call
 	return Reply{}, domain.Errorf(domain.NotFound, "There is nothing here with that id.")
 }
 
-// bind finds the adapter of a connection. A connection that is paused or removed
-// is still told about what it took.
+// bind finds the adapter of a connection. A paused one is still told about what
+// it took. NotFound for one that was removed: its credentials are gone.
 func (s *Service) bind(ctx context.Context, m domain.MerchantID, id domain.ConnectionID, provider string) (providers.Provider, error) {
 	var p providers.Provider
 	err := s.store.ReadTenant(ctx, m, func(tx *store.Tx) error {
@@ -108,7 +111,7 @@ func (s *Service) bind(ctx context.Context, m domain.MerchantID, id domain.Conne
 		if err != nil {
 			return err
 		}
-		if provider != "" && conn.Provider != provider {
+		if conn.Removed() || provider != "" && conn.Provider != provider {
 			return domain.Errorf(domain.NotFound, "There is nothing here with that id.")
 		}
 		p, err = s.payments.Provider(ctx, tx, conn)
@@ -157,6 +160,13 @@ func (s *Service) refuse(ctx context.Context, m domain.MerchantID, id domain.Con
 	}
 	s.log.WarnContext(ctx, "a callback was refused", "connection", id.String(), "why", why.Error())
 	now := s.now().UTC().Truncate(time.Microsecond)
+	refused := domain.Wrap(why, domain.Unauthorized, "This call is not proved to be the provider’s.")
+	s.mu.Lock()
+	last := s.refused[id]
+	s.mu.Unlock()
+	if age := now.Sub(last); age >= 0 && age < time.Minute {
+		return refused
+	}
 	err := s.store.InTenant(ctx, m, func(tx *store.Tx) error {
 		before, err := tx.AuditedSince(ctx, refusedAction, "connection", id.String(), now.Add(-time.Minute))
 		if err != nil || before {
@@ -169,7 +179,10 @@ func (s *Service) refuse(ctx context.Context, m domain.MerchantID, id domain.Con
 	if err != nil {
 		return err
 	}
-	return domain.Wrap(why, domain.Unauthorized, "This call is not proved to be the provider’s.")
+	s.mu.Lock()
+	s.refused[id] = now
+	s.mu.Unlock()
+	return refused
 }
 
 func (s *Service) hint(ctx context.Context, m domain.MerchantID, id domain.ConnectionID, r providers.HintReceiver, call providers.Callback) (Reply, error) {
@@ -181,7 +194,8 @@ func (s *Service) hint(ctx context.Context, m domain.MerchantID, id domain.Conne
 		return Reply{}, domain.Errorf(domain.TooMany, "Too many calls.")
 	}
 	err = s.store.InTenant(ctx, m, func(tx *store.Tx) error {
-		return tx.Enqueue(ctx, args.FollowHint{MerchantID: m, ConnectionID: id, ProviderRef: h.ProviderRef}, call.At)
+		at := call.At.UTC().Truncate(time.Second).Add(time.Second)
+		return tx.Enqueue(ctx, args.FollowHint{MerchantID: m, ConnectionID: id, ProviderRef: h.ProviderRef, At: at}, at)
 	})
 	return Reply{Body: string(h.Reply), JSON: true}, err
 }
@@ -222,6 +236,11 @@ func (s *Service) Handle(ctx context.Context, m domain.MerchantID, id domain.Cal
 		return 0, err
 	}
 	p, err := s.bind(ctx, m, c.ConnectionID, "")
+	if domain.CodeOf(err) == domain.NotFound {
+		return 0, s.store.InTenant(ctx, m, func(tx *store.Tx) error {
+			return s.end(ctx, tx, c, payments.Told{Status: domain.CallbackQuarantined, Why: "Its connection was removed before it could be applied."})
+		})
+	}
 	if err != nil {
 		return 0, err
 	}

@@ -1,12 +1,20 @@
 package pages
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/counterfoil/counterfoil/services/domain"
 	"github.com/counterfoil/counterfoil/views/components"
 	"github.com/counterfoil/counterfoil/views/layouts"
 )
+
+func callsWords(w CallsWaiting) string {
+	if w.More {
+		return strconv.Itoa(w.Count) + " or more calls"
+	}
+	return components.Count(w.Count, "call", "calls")
+}
 
 func waitingTitle(m layouts.Model, p domain.Payment) string {
 	switch {

@@ -23,11 +23,13 @@ type OverviewView struct {
 	FirstDay bool
 }
 
-// CallsWaiting is how many of a connection's callbacks need a person.
+// CallsWaiting is how many of a connection's callbacks need a person; More says
+// that there may be more.
 type CallsWaiting struct {
 	ConnectionID domain.ConnectionID
 	Connection   string
 	Count        int
+	More         bool
 }
 
 // OverviewDay is one currency's figures of today. Net is Taken minus Refunded

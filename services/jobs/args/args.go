@@ -3,7 +3,11 @@
 // tables. It imports domain.
 package args
 
-import "github.com/counterfoil/counterfoil/services/domain"
+import (
+	"time"
+
+	"github.com/counterfoil/counterfoil/services/domain"
+)
 
 // ResolveTransaction asks the provider for the outcome of a transaction until
 // it is known. It is inserted in the same database transaction as the pending
@@ -31,6 +35,10 @@ type FollowHint struct {
 	MerchantID   domain.MerchantID   `json:"merchant_id" river:"unique"`
 	ConnectionID domain.ConnectionID `json:"connection_id" river:"unique"`
 	ProviderRef  string              `json:"provider_ref" river:"unique"`
+	// At is the second from which on it is asked: hints of one second are one
+	// question, put after all of them. One that comes while a question is being
+	// put is not answered by it.
+	At time.Time `json:"at" river:"unique"`
 }
 
 // Kind is the job's name in River's tables.
