@@ -220,6 +220,10 @@ func TestMotoAnswers(t *testing.T) {
 		{"count limit", answer{status: 200, body: moto("65", "20.00")}, declined(domain.ReasonLimitExceeded)},
 		{"security code", answer{status: 200, body: moto("N7", "20.00")}, declined(domain.ReasonSecurityCode)},
 		{"an unknown code", answer{status: 200, body: moto("ZZ", "20.00")}, declined(domain.ReasonDeclined)},
+		{"in progress at the issuer's", answer{status: 200, body: moto("09", "20.00")}, pending},
+		{"the issuer's answer came too late", answer{status: 200, body: moto("68", "20.00")}, pending},
+		{"a code of another form", answer{status: 200, body: moto("000", "20.00")}, pending},
+		{"a word for a code", answer{status: 200, body: moto("APPROVED", "20.00")}, pending},
 		{"no code", answer{status: 200, body: moto("", "20.00")}, pending},
 		{"a part of the amount", answer{status: 200, body: moto("10", "10.00")}, pending},
 		{"approved, VIP", answer{status: 200, body: moto("11", "20.00")}, pending},
@@ -231,7 +235,12 @@ func TestMotoAnswers(t *testing.T) {
 		{"422", answer{status: 422, body: golden(t, "refusal_422.json")}, refused(domain.ReasonInvalidRequest)},
 		{"a code in the details alone", answer{status: 400, body: loopback(400, `,"details":{"errorCode":"3209","httpStatus":400}`)}, refused(domain.ReasonRefundTooLarge)},
 		{"a message that is an object", answer{status: 400, body: `{"error":{"statusCode":400,"name":"BadRequestError","message":{"error":1001,"message":"busy"}}}`}, refused(domain.ReasonDeviceBusy)},
-		{"400 with a code to come", answer{status: 400, body: loopback(400, `,"code":"9999"`)}, refused(domain.ReasonInvalidRequest)},
+		{"400 with a code to come", answer{status: 400, body: loopback(400, `,"code":"9999"`)}, verdict{kind: providers.KindRefused}},
+		{"400 with a terminal's code to come", answer{status: 400, body: `{"error":{"statusCode":400,"name":"BadRequestError","message":{"error":1004,"message":"words"}}}`}, verdict{kind: providers.KindRefused}},
+		{"400 of the schema", answer{status: 400, body: loopback(400, `,"code":"VALIDATION_FAILED"`)}, refused(domain.ReasonInvalidRequest)},
+		{"400 without a code", answer{status: 400, body: loopback(400, "")}, refused(domain.ReasonInvalidRequest)},
+		{"400 that says only that the gateway failed", answer{status: 400, body: `{"error":{"statusCode":400,"name":"BadRequestError","message":"Viscus operation failed"}}`}, verdict{kind: providers.KindRefused}},
+		{"400 that wraps a gateway's failure as a status", answer{status: 400, body: `{"error":{"statusCode":400,"name":"BadRequestError","message":"Viscus operation failed","details":{"status":504}}}`}, unknown},
 		{"400 that wraps an unlisted code", answer{status: 400, body: loopback(400, `,"code":"9999","details":{"errorCode":"9999","httpStatus":400}`)}, verdict{kind: providers.KindRefused}},
 		{"400 that wraps an unlisted number", answer{status: 400, body: loopback(400, `,"details":{"errorCode":9999}`)}, verdict{kind: providers.KindRefused}},
 		{"400 that wraps an unlisted code under a listed one", answer{status: 400, body: loopback(400, `,"code":"3107","details":{"errorCode":"9999"}`)}, verdict{kind: providers.KindRefused}},
@@ -269,6 +278,16 @@ func TestMotoAnswers(t *testing.T) {
 			c.want.check(t, res, err)
 		})
 	}
+}
+
+// "Business rule error or generic gateway error" (seed 004, "/batch/close", 400).
+func TestA400WithoutACodeDoesNotSayThatABatchIsOpen(t *testing.T) {
+	body := `{"error":{"statusCode":400,"name":"BadRequestError","message":"words"}}`
+	a := serve(t, map[string]answer{"/batch/close": {status: 400, body: body}, "/preauthorization/increase": {status: 400, body: body}}).adapter(t)
+	_, err := a.CloseBatch(t.Context(), providers.BatchRequest{Device: providers.DeviceRef{Serial: "1", Type: "VT"}, Number: "1", Currency: eur, AttemptRef: saleRef})
+	verdict{kind: providers.KindRefused}.check(t, providers.Result{}, err)
+	_, err = a.Increase(t.Context(), providers.ChangeRequest{By: money.FromMinor(100, eur), AttemptRef: refundRef, OriginalRef: saleGUID})
+	refused(domain.ReasonInvalidRequest).check(t, providers.Result{}, err)
 }
 
 func TestARefusalsCodeIsScrubbedWhereverItStands(t *testing.T) {

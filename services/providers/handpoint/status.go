@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -52,6 +53,14 @@ var issuerReasons = map[string]domain.Reason{
 // for these neither yes nor no is said until its status service tells.
 var approvedInPart = map[string]bool{"08": true, "10": true, "11": true, "16": true, "85": true, "87": true}
 
+// undecided are response codes that tell of no decision: 09, the request is in
+// progress, and 68, the answer came too late. Money may have moved.
+var undecided = map[string]bool{"09": true, "68": true}
+
+// issuerCode is the form of a response code. What has another form is none of
+// ISO 8583's, so that it is no verdict.
+var issuerCode = regexp.MustCompile(`^[0-9A-Za-z]{2}$`)
+
 func issuerReason(code string) domain.Reason {
 	if r, ok := issuerReasons[strings.ToUpper(code)]; ok {
 		return r
@@ -74,6 +83,14 @@ var gatewayReasons = map[string]domain.Reason{
 	"3211": domain.ReasonWrongState,       // voided, not approved or already captured
 	"5252": domain.ReasonCardToken,        // card token failure
 }
+
+// codeValidation is the schema's code, of a request that the gateway never saw
+// (seed 004, "/moto/sale", 422).
+const codeValidation = "VALIDATION_FAILED"
+
+// gatewayFailed says that the gateway behind the cloud was reached, and no more
+// (seed 004, "/transactions/{guid}/token").
+const gatewayFailed = "Viscus operation failed"
 
 // readMoto classes the answer of /moto/sale, /moto/refund and /moto/reversal.
 func (a *Adapter) readMoto(op string, resp *httpclient.Response, ref, original, secret string) (providers.Result, error) {
@@ -112,7 +129,7 @@ func (a *Adapter) readMoto(op string, resp *httpclient.Response, ref, original, 
 			return providers.Result{}, a.garbage(op, resp, secret, "the answer approves without a guid")
 		}
 		res.Outcome = providers.Approved
-	case code == "":
+	case undecided[code], !issuerCode.MatchString(code):
 		// Neither a yes nor a no: the status service decides.
 	case approvedInPart[code]:
 		res.Text = strings.TrimSpace(res.Text + " (the amount or the terms may differ; asking the provider)")
@@ -143,30 +160,36 @@ func (a *Adapter) readFault(op string, resp *httpclient.Response, secret string)
 		Provider: Name, Op: op, Kind: providers.KindRefused,
 		Text: a.http.Words(ans.Error.Message.Text, secret), Raw: a.http.Scrub(resp.Body, secret),
 	}
-	if e.Text == "Viscus operation failed" || e.Text == "" {
+	if e.Text == gatewayFailed || e.Text == "" {
 		// The token endpoint's message says nothing; its details do.
 		if reason := a.http.Words(string(ans.Error.Details.Reason), secret); reason != "" {
 			e.Text = reason
 		}
 	}
 	// The gateway's own code comes first: it is the one that the verdict turns on.
-	gateway := string(ans.Error.Details.ErrorCode)
-	for _, code := range []string{gateway, string(ans.Error.Code), ans.Error.Message.Code, strconv.Itoa(resp.Status)} {
+	for _, code := range []string{string(ans.Error.Details.ErrorCode), string(ans.Error.Code), ans.Error.Message.Code} {
 		if e.Code == "" {
 			e.Code = a.http.Words(code, secret)
 		}
 	}
-	inner, _ := strconv.Atoi(string(ans.Error.Details.HTTPStatus))
 	reason, known := gatewayReasons[e.Code]
+	unlisted := e.Code != "" && e.Code != codeValidation && !known || e.Code == "" && e.Text == gatewayFailed
+	if e.Code == "" {
+		e.Code = strconv.Itoa(resp.Status)
+	}
+	inner, _ := strconv.Atoi(string(ans.Error.Details.HTTPStatus))
+	if inner == 0 {
+		inner, _ = strconv.Atoi(string(ans.Error.Details.Status))
+	}
 	switch {
 	case known && resp.Status == http.StatusBadRequest:
 		e.NotDone, e.Reason = true, reason
 	case inner >= 500 || inner == http.StatusRequestTimeout:
 		// A 400 of the cloud may wrap a failure of the gateway behind it.
 		e.Kind = providers.KindServer
-	case gateway != "" && !known && resp.Status != http.StatusUnprocessableEntity:
-		// The gateway was reached and says something that is not listed: only a
-		// listed code is a no.
+	case unlisted && resp.Status != http.StatusUnprocessableEntity:
+		// Whoever was reached says something that is not listed, wherever in the
+		// answer the code stands: only a listed code is a no.
 	case resp.Status == http.StatusBadRequest, resp.Status == http.StatusNotFound, resp.Status == http.StatusMethodNotAllowed,
 		resp.Status == http.StatusUnsupportedMediaType, resp.Status == http.StatusUnprocessableEntity:
 		e.NotDone, e.Reason = true, domain.ReasonInvalidRequest
