@@ -490,7 +490,11 @@ func TestALostRefundIsLookedForUnderItsSale(t *testing.T) {
 		want verdict
 	}{
 		{"the sale alone", list(sale), absent},
-		{"unknown sale", answer{status: 404, body: `{"error":{"statusCode":404,"name":"NotFoundError","message":"no"}}`}, absent},
+		// Linked operations are logged under the original's reference: without the
+		// original there is no list that could prove anything.
+		{"unknown sale", answer{status: 404, body: `{"error":{"statusCode":404,"name":"NotFoundError","message":"no"}}`}, pending},
+		{"an empty list", list(), garbage},
+		{"the list of another sale", list(strings.ReplaceAll(record("MOTO_SALE", "8d7a1c11-4b4d-4704-94ac-2570f9b00001", "g1", "2000", "AUTHORISED"), saleGUID, "g1")), garbage},
 		{"by its reference", list(sale, record("MOTO_REFUND", refundRef, "g2", "500", "AUTHORISED")), approved},
 		{"by its reference, declined", list(sale, record("MOTO_REFUND", refundRef, "g2", "500", "DECLINED")), declined(domain.ReasonDeclined)},
 		{"by the provider's id", list(sale, record("REFUND", saleRef, "known", "500", "AUTHORISED")), approved},
@@ -507,12 +511,20 @@ func TestALostRefundIsLookedForUnderItsSale(t *testing.T) {
 				"/transactions/" + refundRef + "/status":   {status: 200, body: undefined},
 				"/transactions/" + saleRef + "/status/all": c.a,
 			})
-			q := providers.Lookup{Type: domain.Refund, AttemptRef: refundRef, ProviderRef: "known", OriginalRef: saleGUID, OriginalAttempt: saleRef, Amount: money.FromMinor(500, eur)}
+			q := providers.Lookup{Type: domain.Refund, AttemptRef: refundRef, OriginalRef: saleGUID, OriginalAttempt: saleRef, Amount: money.FromMinor(500, eur)}
+			if c.name == "by the provider's id" {
+				q.ProviderRef = "known"
+			}
 			res, err := s.adapter(t).FindStatus(t.Context(), q)
 			c.want.check(t, res, err)
+			// Its own reference alone proves nothing of a linked one.
 			q.OriginalAttempt = ""
 			res, err = s.adapter(t).FindStatus(t.Context(), q)
-			absent.check(t, res, err)
+			pending.check(t, res, err)
+			q.OriginalRef = ""
+			if res, err = s.adapter(t).FindStatus(t.Context(), q); q.ProviderRef == "" {
+				absent.check(t, res, err)
+			}
 		})
 	}
 	t.Run("the document's list", func(t *testing.T) {
@@ -528,6 +540,38 @@ func TestALostRefundIsLookedForUnderItsSale(t *testing.T) {
 			t.Errorf("%+v", res)
 		}
 	})
+}
+
+// The provider gave it a reference, so that it did arrive there: "unknown" is
+// no proof of the contrary.
+func TestWhatTheProviderHasAReferenceForIsNeverAbsent(t *testing.T) {
+	sale := `{"type":"MOTO_SALE","transactionReference":"` + saleRef + `","efttransactionID":"` + saleGUID + `","totalAmount":2000,"currency":"EUR","finStatus":"AUTHORISED"}`
+	for _, q := range []providers.Lookup{
+		{Type: domain.Sale, AttemptRef: refundRef, ProviderRef: "known"},
+		{Type: domain.Refund, AttemptRef: refundRef, ProviderRef: "known", OriginalRef: saleGUID, OriginalAttempt: saleRef, Amount: money.FromMinor(500, eur)},
+		{Type: domain.Capture, AttemptRef: refundRef, ProviderRef: "known", OriginalRef: saleGUID, OriginalAttempt: saleRef, Amount: money.FromMinor(500, eur)},
+	} {
+		s := serve(t, map[string]answer{
+			"/transactions/" + refundRef + "/status":   {status: 200, body: `{"finStatus":"UNDEFINED","transactionReference":"` + refundRef + `"}`},
+			"/transactions/" + saleRef + "/status/all": {status: 200, body: "[" + sale + "]"},
+		})
+		res, err := s.adapter(t).FindStatus(t.Context(), q)
+		if pending.check(t, res, err); res.Text == "" {
+			t.Errorf("%s: it is not said why", q.Type)
+		}
+		q.ProviderRef = ""
+		res, err = s.adapter(t).FindStatus(t.Context(), q)
+		absent.check(t, res, err)
+	}
+}
+
+// An amount of nothing is an amount, and not the one that was asked for.
+func TestAnApprovalOfNothingTellsItsAmount(t *testing.T) {
+	s := serve(t, map[string]answer{"/transactions/" + saleRef + "/status": {status: 200, body: strings.Replace(statusOf("AUTHORISED"), "2000", "0", 1)}})
+	res, err := s.adapter(t).FindStatus(t.Context(), providers.Lookup{Type: domain.Sale, AttemptRef: saleRef})
+	if err != nil || res.Outcome != providers.Approved || res.Amount == nil || !res.Amount.IsZero() {
+		t.Errorf("%+v, %v", res, err)
+	}
 }
 
 // What can be done once only is ours when the list has it and names nobody's

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -230,7 +231,9 @@ func (a *Adapter) readFirst(resp *httpclient.Response) (statusAnswer, error) {
 // ours is neither a yes nor an absence.
 func (a *Adapter) readLinked(resp *httpclient.Response, q providers.Lookup, absent *providers.Result) (providers.Result, error) {
 	if resp.Status == http.StatusNotFound && absent != nil {
-		return *absent, nil
+		// The original is there by another reference than we have, and so may be
+		// what follows it.
+		return providers.Result{Text: "the provider does not know the original by our reference, so that it cannot list what follows it", Raw: a.http.Scrub(resp.Body)}, nil
 	}
 	if resp.Status != http.StatusOK {
 		return providers.Result{}, a.readFault(opStatus, resp, "")
@@ -239,6 +242,9 @@ func (a *Adapter) readLinked(resp *httpclient.Response, q providers.Lookup, abse
 	if !resp.IsJSON() || json.Unmarshal(resp.Body, &list) != nil {
 		return providers.Result{}, a.garbage(opStatus, resp, "", "the answer is not the document's JSON")
 	}
+	original := slices.ContainsFunc(list, func(ans statusAnswer) bool {
+		return strings.EqualFold(string(ans.TransactionReference), q.OriginalAttempt) || q.OriginalRef != "" && strings.EqualFold(string(ans.ref()), q.OriginalRef)
+	})
 	twin := ""
 	listed := false // a change of the hold that is certainly another attempt's
 	for _, ans := range list {
@@ -294,10 +300,10 @@ func (a *Adapter) readLinked(resp *httpclient.Response, q providers.Lookup, abse
 	switch {
 	case twin != "":
 		return providers.Result{Outcome: providers.Pending, Raw: a.http.Scrub(resp.Body), Text: twin}, nil
+	case !original:
+		return providers.Result{}, a.garbage(opStatus, resp, "", "the list does not hold the original")
 	case absent != nil:
 		return *absent, nil
-	case len(list) == 0:
-		return providers.Result{}, a.garbage(opStatus, resp, "", "the list is empty")
 	}
 	return providers.Result{Outcome: providers.Absent, Raw: a.http.Scrub(resp.Body)}, nil
 }
@@ -327,6 +333,11 @@ func isZero(t text) bool { return strings.Trim(string(t), "0") == "" }
 // own in the cloud's endpoints.
 func holds(t domain.TransactionType) bool {
 	return t == domain.Increment || t == domain.Decrement || t == domain.Capture
+}
+
+// takesOrGives says that an approval of a type is of an amount.
+func takesOrGives(t domain.TransactionType) bool {
+	return t == domain.Sale || t == domain.Refund || t == domain.Preauth || t == domain.Capture
 }
 
 func (s statusAnswer) ref() text {
@@ -455,7 +466,8 @@ func (a *Adapter) describe(ans statusAnswer, raw []byte) (res providers.Result, 
 	case res.Outcome == providers.Declined && res.ProviderRef == "" && ans.TransactionReference == "" && ans.CustomerReference == "":
 		return res, "the answer names no transaction"
 	}
-	if !isZero(ans.TotalAmount) {
+	// Nothing is an amount too, of an approval that moves money.
+	if !isZero(ans.TotalAmount) || ans.TotalAmount != "" && res.Outcome == providers.Approved && takesOrGives(typeOf(ans)) {
 		amount, err := readAmount(statusUnit, ans.TotalAmount, ans.Currency)
 		if err != nil {
 			return res, "the answer's amount cannot be read"
