@@ -138,6 +138,22 @@ func (a *Adapter) redirect(res *providers.Result, to string) {
 	res.RedirectURL = to
 }
 
+// saysNo says that nothing of a refusal leaves the outcome open: its returnType
+// is ERROR, if it has one, and every code behind the first is a listed no.
+func (ans answer) saysNo() bool {
+	if ans.ReturnType != "" && ans.ReturnType != "ERROR" {
+		return false
+	}
+	for _, e := range ans.Errors[min(1, len(ans.Errors)):] {
+		_, declined := declines[e.code()]
+		_, refused := refusals[e.code()]
+		if e.code() != "" && !declined && !refused {
+			return false
+		}
+	}
+	return true
+}
+
 func (a *Adapter) readRefusal(op string, resp *httpclient.Response, ans answer, secret string) (providers.Result, error) {
 	code, words := string(ans.ErrorCode), string(ans.ErrorMessage)
 	ran := ans.UUID != "" || len(ans.Errors) > 0
@@ -157,6 +173,9 @@ func (a *Adapter) readRefusal(op string, resp *httpclient.Response, ans answer, 
 		e.Reason = domain.ReasonMaintenance
 	case resp.Status >= 500:
 		// Whatever the body says: the gateway itself failed while it worked.
+	case !ans.saysNo():
+		// It contradicts itself: a no beside a word that is none, or beside an
+		// error that is none.
 	case declined:
 		res := a.result(ans, resp, secret)
 		res.Outcome, res.Reason = providers.Declined, decline
