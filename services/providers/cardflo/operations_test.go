@@ -798,6 +798,10 @@ func TestWhatTheSchemeAdvisesIsTold(t *testing.T) {
 	if res := mustSell(t, body); res.Outcome != providers.Declined || res.Text != "no (advice of the card scheme: 03)" {
 		t.Errorf("%+v", res)
 	}
+	body = strings.Replace(body, `"merchantAdviceCode":"03"`, `"merchantAdviceCode":"03","parsedMerchantAdviceCode":"do not try again"`, 1)
+	if res := mustSell(t, body); res.Text != "no (advice of the card scheme: do not try again)" {
+		t.Errorf("%+v", res)
+	}
 }
 
 // The document's answers leave these open: a purchase's id and the expiry are

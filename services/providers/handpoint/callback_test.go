@@ -150,6 +150,10 @@ func TestACallbackIsKeptWithoutWhatNobodyMayHold(t *testing.T) {
 	if err != nil || events[0].Result.Card != (domain.Card{}) || events[0].Result.Outcome != providers.Approved {
 		t.Errorf("%+v, %v", events, err)
 	}
+	// Sixteen digits are base64 as well.
+	if kept, err = a.CleanCallback(result(t, map[string]any{"signatureUrl": pan})); err != nil || bytes.Contains(kept, []byte(pan)) {
+		t.Errorf("a signature: %s, %v", kept, err)
+	}
 	once, err := a.CleanCallback([]byte(goldenFile(t, "transaction_result.json")))
 	if err != nil {
 		t.Fatal(err)

@@ -716,8 +716,12 @@ func TestUndefinedIsAbsentAtAnyAge(t *testing.T) {
 	// after the last sending only is the registration's rule.
 	l := start(t, options{})
 	for _, typ := range []domain.TransactionType{domain.Sale, domain.Refund, domain.Preauth} {
-		if got := l.find(providers.Lookup{Type: typ, AttemptRef: uuid.NewString()}); got.Outcome != providers.Absent {
-			t.Errorf("%s: %+v", typ, got)
+		q := providers.Lookup{Type: typ, AttemptRef: uuid.NewString()}
+		for _, age := range []time.Duration{0, 89 * time.Second, 2 * time.Second, 24 * time.Hour} {
+			l.pass(age)
+			if got := l.find(q); got.Outcome != providers.Absent {
+				t.Errorf("%s, %v later: %+v", typ, age, got)
+			}
 		}
 	}
 	// A void follows something up, which is logged under the original's reference.

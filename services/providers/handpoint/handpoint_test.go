@@ -565,6 +565,18 @@ func TestWhatTheProviderHasAReferenceForIsNeverAbsent(t *testing.T) {
 	}
 }
 
+// A receipt that comes as markup is the provider's own, but for what nobody may
+// hold.
+func TestAPolledReceiptHoldsNoCardNumber(t *testing.T) {
+	const pan = "4111111111111111"
+	body := strings.Replace(statusOf("AUTHORISED"), "{", `{"customerReceipt":"<p>Card `+pan+`</p>","signatureUrl":"`+pan+`",`, 1)
+	s := serve(t, map[string]answer{"/transaction-result/1-2": {status: 200, body: body}})
+	res, done, err := s.adapter(t).TerminalResult(t.Context(), providers.TerminalStart{ResultRef: "1-2", AttemptRef: saleRef})
+	if err != nil || !done || len(res.Receipts) != 1 || res.Receipts[0].Kind != "html" || strings.Contains(fmt.Sprint(res.Receipts), pan) {
+		t.Errorf("%+v, %v, %v", res, done, err)
+	}
+}
+
 // An amount of nothing is an amount, and not the one that was asked for.
 func TestAnApprovalOfNothingTellsItsAmount(t *testing.T) {
 	s := serve(t, map[string]answer{"/transactions/" + saleRef + "/status": {status: 200, body: strings.Replace(statusOf("AUTHORISED"), "2000", "0", 1)}})

@@ -437,7 +437,7 @@ func (a *Adapter) describe(ans statusAnswer, raw []byte) (res providers.Result, 
 		AuthCode:    a.http.Words(string(ans.AuthorisationCode)),
 		Card:        card(ans.MaskedCardNumber, ans.CardSchemeName, ans.ExpiryDateMMYY),
 		Token:       string(ans.CardToken),
-		Receipts:    receipts(ans),
+		Receipts:    a.receipts(ans),
 		Raw:         a.http.Scrub(raw),
 	}
 	switch ans.FinStatus {
@@ -486,8 +486,8 @@ func (a *Adapter) describe(ans statusAnswer, raw []byte) (res providers.Result, 
 
 // receipts gives the provider's own, which come as addresses or inline, and the
 // signature, an address or a picture in base64 (seed 004,
-// "/transaction-result/{transactionResultId}").
-func receipts(ans statusAnswer) []providers.Receipt {
+// "/transaction-result/{transactionResultId}"). Markup is without card numbers.
+func (a *Adapter) receipts(ans statusAnswer) []providers.Receipt {
 	var out []providers.Receipt
 	for _, r := range []struct {
 		copy   string
@@ -496,16 +496,18 @@ func receipts(ans statusAnswer) []providers.Receipt {
 	}{
 		{"customer", ans.CustomerReceipt, "html"}, {"merchant", ans.MerchantReceipt, "html"}, {"signature", ans.SignatureURL, "image"},
 	} {
-		kind := r.inline
+		kind, body := r.inline, string(r.body)
 		switch {
-		case r.body == "":
+		case body == "":
 			continue
-		case isAddress(string(r.body)):
+		case isAddress(body):
 			kind = "url"
-		case kind == "image" && !isBase64(string(r.body)):
+		case kind == "image" && !isPicture(body):
 			continue
+		case kind == "html":
+			body = a.http.ScrubText(body)
 		}
-		out = append(out, providers.Receipt{Copy: r.copy, Kind: kind, Body: string(r.body)})
+		out = append(out, providers.Receipt{Copy: r.copy, Kind: kind, Body: body})
 	}
 	return out
 }
@@ -516,9 +518,11 @@ func isAddress(s string) bool {
 	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && !strings.ContainsAny(s, " <>\n")
 }
 
-func isBase64(s string) bool {
+// isPicture says that a text can be a picture in base64, which digits alone,
+// such as a card's, cannot.
+func isPicture(s string) bool {
 	_, err := base64.StdEncoding.DecodeString(s)
-	return err == nil
+	return err == nil && !isDigits(s)
 }
 
 func readAmount(u unit, s, currency text) (*money.Amount, error) {
