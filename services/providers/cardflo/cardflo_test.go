@@ -240,7 +240,6 @@ func system(code string) string {
 
 func TestTransactionAnswers(t *testing.T) {
 	credentials := verdict{kind: providers.KindCredentials, notDone: true, reason: domain.ReasonCredentials}
-	maintenance := verdict{kind: providers.KindServer, notDone: true, reason: domain.ReasonMaintenance}
 	for _, c := range []struct {
 		name   string
 		status int
@@ -301,7 +300,7 @@ func TestTransactionAnswers(t *testing.T) {
 		{"an unknown path", 404, system(""), refused(domain.ReasonInvalidRequest)},
 		{"a time-out without a code", 408, system(""), garbage},
 		{"refused without a word", 200, system(""), garbage},
-		{"maintenance", 503, system("1010"), maintenance},
+		{"maintenance", 503, system("1010"), unknown},
 		{"maintenance under another status", 500, system("1010"), unknown},
 		{"unavailable", 503, system("1008"), unknown},
 		{"unavailable, no JSON", 503, `<h1>`, unknown},

@@ -21,14 +21,9 @@ const (
 	codeInvalidXML       = "1005"
 	codeLogical          = "1006"
 	codeConfiguration    = "1007"
-	codeMaintenance      = "1010"
 	codeDuplicate        = "3004"
 	codeNotFound         = "8001"
 )
-
-// maintenanceIsNotDone: a 503 with 1010 was not processed. ASSUMPTION: the
-// document says "maintenance" and no more (README, Errors).
-const maintenanceIsNotDone = true
 
 // declines are the codes with which a transaction ends for the card's or the
 // payer's reason.
@@ -168,11 +163,10 @@ func (a *Adapter) readRefusal(op string, resp *httpclient.Response, ans answer, 
 	reason, refused := refusals[code]
 	decline, declined := declines[code]
 	switch {
-	case code == codeMaintenance && resp.Status == http.StatusServiceUnavailable:
-		e.NotDone = maintenanceIsNotDone
-		e.Reason = domain.ReasonMaintenance
 	case resp.Status >= 500:
-		// Whatever the body says: the gateway itself failed while it worked.
+		// Whatever the body says: the gateway itself failed while it worked. That
+		// holds for a 503 with 1010, "maintenance", too: it may have begun after the
+		// request came in.
 	case !ans.saysNo():
 		// It contradicts itself: a no beside a word that is none, or beside an
 		// error that is none.
