@@ -186,6 +186,9 @@ func (a *Adapter) findStatus(ctx context.Context, q providers.Lookup) (providers
 		return providers.Result{}, err
 	}
 	res, err := a.readStatus(resp, q)
+	if strings.EqualFold(q.OriginalAttempt, q.AttemptRef) {
+		q.OriginalAttempt = "" // It follows nothing up.
+	}
 	follows := q.Type == domain.Void || q.Type == domain.Refund && (q.OriginalRef != "" || q.OriginalAttempt != "")
 	if err != nil || res.Outcome != providers.Absent || !follows {
 		return res, err

@@ -521,7 +521,12 @@ func TestALostRefundIsLookedForUnderItsSale(t *testing.T) {
 			q.OriginalAttempt = ""
 			res, err = s.adapter(t).FindStatus(t.Context(), q)
 			pending.check(t, res, err)
-			q.OriginalRef = ""
+			// One that follows nothing has a list of its own, or none.
+			q.OriginalRef, q.OriginalAttempt = "", strings.ToUpper(refundRef)
+			if res, err = s.adapter(t).FindStatus(t.Context(), q); q.ProviderRef == "" {
+				absent.check(t, res, err)
+			}
+			q.OriginalAttempt = ""
 			if res, err = s.adapter(t).FindStatus(t.Context(), q); q.ProviderRef == "" {
 				absent.check(t, res, err)
 			}
