@@ -547,6 +547,14 @@ func TestScheduleAnswers(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(s, want) {
 		t.Errorf("%+v, %v", s, err)
 	}
+	// A series of another card is not the one that was started.
+	begin := providers.ScheduleRequest{RegistrationRef: "another", Amount: minor(999, "EUR"), Every: 1, Unit: "MONTH", StartAt: arrived}
+	_, err = serve(t, 200, onGoing).adapter(t).StartSchedule(t.Context(), begin)
+	garbage.check(t, providers.Result{}, err)
+	begin.RegistrationRef = storedCard(original)
+	if _, err = serve(t, 200, onGoing).adapter(t).StartSchedule(t.Context(), begin); err != nil {
+		t.Error(err)
+	}
 	// A question that failed says nothing of what it is about.
 	if _, err := serve(t, 400, system("7040")).adapter(t).GetSchedule(t.Context(), series); err == nil {
 		t.Error("an unknown schedule was read")
