@@ -153,10 +153,14 @@ const opStatus = "status"
 // own is asked for by it; a linked operation that it does not find, or that has
 // none, is looked for among its original's, when OriginalAttempt is told: for a
 // linked operation on a terminal, which carries none, it has to be. A tip is read
-// off its sale; a tokenization cannot be asked for. Its errors never say NotDone: a question that failed says
+// off its sale; a tokenization cannot be asked for. What the provider gave a
+// reference to is never Absent. Its errors never say NotDone: a question that failed says
 // nothing of the attempt.
 func (a *Adapter) FindStatus(ctx context.Context, q providers.Lookup) (providers.Result, error) {
 	res, err := a.findStatus(ctx, q)
+	if err == nil && res.Outcome == providers.Absent && q.ProviderRef != "" {
+		res.Outcome, res.Text = providers.Pending, "the provider gave this a reference, and now does not know it"
+	}
 	return res, asked(err)
 }
 
@@ -182,8 +186,19 @@ func (a *Adapter) findStatus(ctx context.Context, q providers.Lookup) (providers
 		return providers.Result{}, err
 	}
 	res, err := a.readStatus(resp, q)
-	if err != nil || res.Outcome != providers.Absent || q.OriginalAttempt == "" || (q.Type != domain.Refund && q.Type != domain.Void) {
+	if strings.EqualFold(q.OriginalAttempt, q.AttemptRef) {
+		q.OriginalAttempt = "" // It follows nothing up.
+	}
+	follows := q.Type == domain.Void || q.Type == domain.Refund && (q.OriginalRef != "" || q.OriginalAttempt != "")
+	if err != nil || res.Outcome != providers.Absent || !follows {
 		return res, err
+	}
+	if q.OriginalAttempt == "" {
+		// Linked operations "will be automatically logged under the
+		// transactionReference of the original" (seed 004, "Transactions"), so that
+		// not to be found by another says nothing.
+		res.Outcome, res.Text = providers.Pending, "it may be listed under the reference of what it follows, which is not known"
+		return res, nil
 	}
 	resp, err = a.ask(ctx, q.OriginalAttempt, "status", "all")
 	if err != nil {

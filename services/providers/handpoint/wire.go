@@ -156,6 +156,7 @@ type (
 		Description text `json:"description"`
 		Reason      text `json:"reason"`
 		HTTPStatus  text `json:"httpStatus"`
+		Status      text `json:"status"` // of the wrapped answer as a whole
 	}
 )
 

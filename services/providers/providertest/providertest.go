@@ -634,9 +634,10 @@ func (s Subject) status(t *testing.T) {
 			}
 			return
 		}
+		sale, sold := h.sold(1250)
 		for _, q := range []providers.Lookup{
 			{Type: domain.Sale, AttemptRef: uuid.NewString()},
-			{Type: domain.Refund, AttemptRef: uuid.NewString(), OriginalRef: "some-sale", OriginalAttempt: uuid.NewString()},
+			{Type: domain.Refund, AttemptRef: uuid.NewString(), OriginalRef: sold.ProviderRef, OriginalAttempt: sale.AttemptRef, Amount: sale.Amount},
 		} {
 			if found := h.find(q); found.Outcome != providers.Absent || found.ProviderRef != "" {
 				t.Errorf("status: %+v", found)
