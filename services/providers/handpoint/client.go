@@ -32,7 +32,8 @@ func (a *Adapter) SellByToken(ctx context.Context, req providers.SaleRequest) (p
 // Refund gives back a part or the whole of a sale (seed 004, "/moto/refund").
 // It moves money. The document's overview says that linked operations carry no
 // transactionReference while its own sample sends one: a fresh one is sent, so
-// that the attempt can be asked for.
+// that the attempt can be asked for, and again as customerReference, by which it
+// is told apart where the sale's reference is kept.
 func (a *Adapter) Refund(ctx context.Context, req providers.RefundRequest) (providers.Result, error) {
 	if err := sendable("refund", req.Amount, req.AttemptRef); err != nil {
 		return providers.Result{}, err
@@ -42,7 +43,7 @@ func (a *Adapter) Refund(ctx context.Context, req providers.RefundRequest) (prov
 	}
 	res, err := a.post(ctx, "refund", "refund", refundRequest{
 		OriginalGUID: req.OriginalRef, Amount: motoRefundUnit.write(req.Amount), Currency: req.Amount.Currency().Code(),
-		TransactionReference: req.AttemptRef,
+		CustomerReference: req.AttemptRef, TransactionReference: req.AttemptRef,
 	}, req.AttemptRef, req.OriginalRef, "")
 	return a.notTheOriginal("refund", req.OriginalRef, res, err)
 }
@@ -51,7 +52,8 @@ func (a *Adapter) Refund(ctx context.Context, req providers.RefundRequest) (prov
 // settled (seed 004, "/moto/reversal"; within 24 hours or until the day's batch,
 // by the public document). It moves money. Amount is the original's whole
 // amount: what a part would do depends on the acquirer. A fresh
-// transactionReference is sent, as the endpoint's sample does.
+// transactionReference is sent, as the endpoint's sample does, and again as
+// customerReference.
 func (a *Adapter) VoidSale(ctx context.Context, req providers.FollowUp) (providers.Result, error) {
 	const op = "reversal"
 	if err := linkable(op, req.Amount, req.AttemptRef, req.OriginalRef); err != nil {
@@ -59,7 +61,7 @@ func (a *Adapter) VoidSale(ctx context.Context, req providers.FollowUp) (provide
 	}
 	res, err := a.post(ctx, op, "reversal", reversalRequest{
 		OriginalGUID: req.OriginalRef, Amount: motoReversalUnit.write(req.Amount), Currency: req.Amount.Currency().Code(),
-		TransactionReference: req.AttemptRef,
+		CustomerReference: req.AttemptRef, TransactionReference: req.AttemptRef,
 	}, req.AttemptRef, req.OriginalRef, "")
 	return a.notTheOriginal(op, req.OriginalRef, res, err)
 }

@@ -547,6 +547,42 @@ func TestALostRefundIsLookedForUnderItsSale(t *testing.T) {
 	})
 }
 
+// If the gateway keeps to "should not include a transactionReference", a refund
+// is listed under its sale's alone: what we sent beside it tells whose it is.
+func TestARefundThatIsLoggedUnderItsSaleIsFoundByWhatWasSentBeside(t *testing.T) {
+	s := serve(t, map[string]answer{"/moto/refund": {status: 504}, "/moto/reversal": {status: 504}})
+	a := s.adapter(t)
+	if _, err := a.Refund(t.Context(), refundOf(500)); err == nil {
+		t.Fatal("a lost answer was read")
+	}
+	if _, err := a.VoidSale(t.Context(), providers.FollowUp{Amount: money.FromMinor(2000, eur), AttemptRef: refundRef, OriginalRef: saleGUID}); err == nil {
+		t.Fatal("a lost answer was read")
+	}
+	for i, c := range []struct {
+		typ  domain.TransactionType
+		word string
+	}{{domain.Refund, "REFUND"}, {domain.Void, "REVERSAL"}} {
+		var sent struct {
+			CustomerReference string `json:"customerReference"`
+		}
+		if err := json.Unmarshal(s.bodies[i], &sent); err != nil {
+			t.Fatal(err)
+		}
+		record := func(guid, word, beside string) string {
+			return `{"type":"` + word + `","transactionReference":"` + saleRef + `","customerReference":"` + beside + `","efttransactionID":"` + guid + `","originalEFTTransactionID":"` + saleGUID +
+				`","totalAmount":500,"currency":"EUR","finStatus":"AUTHORISED"}`
+		}
+		other := record("g9", "REFUND", "8d7a1c11-4b4d-4704-94ac-2570f9b00001")
+		s.answers["/transactions/"+refundRef+"/status"] = answer{status: 200, body: `{"finStatus":"UNDEFINED"}`}
+		s.answers["/transactions/"+saleRef+"/status/all"] = answer{status: 200, body: "[" + other + "," + record("g2", c.word, sent.CustomerReference) + "]"}
+		q := providers.Lookup{Type: c.typ, AttemptRef: refundRef, OriginalRef: saleGUID, OriginalAttempt: saleRef, Amount: money.FromMinor(500, eur)}
+		res, err := a.FindStatus(t.Context(), q)
+		if approved.check(t, res, err); res.ProviderRef != "g2" || sent.CustomerReference != refundRef {
+			t.Errorf("%s: %+v, sent %q", c.typ, res, sent.CustomerReference)
+		}
+	}
+}
+
 // The provider gave it a reference, so that it did arrive there: "unknown" is
 // no proof of the contrary.
 func TestWhatTheProviderHasAReferenceForIsNeverAbsent(t *testing.T) {

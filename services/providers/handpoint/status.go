@@ -335,10 +335,10 @@ func holds(t domain.TransactionType) bool {
 	return t == domain.Increment || t == domain.Decrement || t == domain.Capture
 }
 
-// takesOrGives says that an approval of a type is of an amount.
-func takesOrGives(t domain.TransactionType) bool {
-	return t == domain.Sale || t == domain.Refund || t == domain.Preauth || t == domain.Capture
-}
+// takesOrGives says that an approval of a type is of its totalAmount. A hold and
+// a capture have fields of their own beside it, so that nothing there may be
+// nothing told.
+func takesOrGives(t domain.TransactionType) bool { return t == domain.Sale || t == domain.Refund }
 
 func (s statusAnswer) ref() text {
 	if s.EFTTransactionID != "" {

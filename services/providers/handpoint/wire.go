@@ -74,12 +74,14 @@ type (
 		OriginalGUID         string `json:"originalGuid"`
 		Amount               string `json:"amount"`
 		Currency             string `json:"currency"`
+		CustomerReference    string `json:"customerReference"`
 		TransactionReference string `json:"transactionReference"`
 	}
 	refundRequest struct {
 		OriginalGUID         string `json:"originalGuid"`
 		Amount               string `json:"amount"`
 		Currency             string `json:"currency"`
+		CustomerReference    string `json:"customerReference"`
 		TransactionReference string `json:"transactionReference"`
 	}
 
