@@ -73,8 +73,10 @@ func environment(more ...string) []string {
 	return append(env, more...)
 }
 
-func launch(env []string, args ...string) (*process, error) {
-	p := &process{cmd: exec.Command(filepath.Join(workDir, "bin", "counterfoil"), args...), done: make(chan struct{})}
+func launch(env []string, args ...string) (*process, error) { return launchOf("counterfoil", env, args...) }
+
+func launchOf(binary string, env []string, args ...string) (*process, error) {
+	p := &process{cmd: exec.Command(filepath.Join(workDir, "bin", binary), args...), done: make(chan struct{})}
 	p.cmd.Dir, p.cmd.Env = workDir, environment(env...)
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.out
 	// Children that outlive a killed product may hold its pipes.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"net/http"
 	"regexp"
 	"strings"
 	"testing"
@@ -113,4 +114,62 @@ func TestEverySystemsConnectionIsTestedAndSaysWhatItOffers(t *testing.T) {
 			}
 		}
 	}
+}
+
+func TestACallThatDoesNotFitWaitsForAPersonWhoSaysWhatCameOfIt(t *testing.T) {
+	t.Parallel()
+	v := visit(t, shop, options{as: owner})
+	v.brings("422")
+	v.goTo("/connections")
+	v.follow("Saved cards")
+	v.at(connectionPage)
+	connection := v.path()
+	tell := func(result map[string]any) {
+		body, err := json.Marshal(result)
+		must(t, err)
+		req, err := http.NewRequest(http.MethodPost, shop.url+"/webhooks/handpoint/"+strings.TrimPrefix(connection, "/connections/"), bytes.NewReader(body))
+		must(t, err)
+		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("AUTH-TOKEN", "hp-sandbox-callback-token")
+		res, err := client.Do(req)
+		must(t, err)
+		_ = res.Body.Close()
+		if res.StatusCode != http.StatusOK {
+			t.Fatalf("the call is answered %s", res.Status)
+		}
+	}
+	sale := func(guid, reference, currency string, amount int) map[string]any {
+		return map[string]any{"finStatus": "AUTHORISED", "type": "SALE", "currency": currency, "requestedAmount": amount, "totalAmount": amount, "tipAmount": 0,
+			"transactionID": guid, "efttransactionID": guid, "transactionReference": reference, "cardSchemeName": "Visa", "maskedCardNumber": "************0936",
+			"expiryDateMMYY": "1030", "deviceStatus": map[string]any{"serialNumber": "0821032398"}}
+	}
+
+	// A payment on a terminal, of which nobody here knew, stands among the payments.
+	tell(sale("11236fc0-8192-11eb-9aca-ad4b0e95f241", "8b0a8b38-8a3e-4f7b-9d8e-3a7e2b1c6a01", "GBP", 6444))
+	eventually(t, "the terminal's payment is there", func() bool {
+		v.goTo("/payments?method=terminal")
+		return v.there(v.page.Locator("main").GetByText("64.44 GBP"))
+	})
+	v.click(v.page.Locator("main tbody a.rowlink").First())
+	v.at(paymentPage)
+	v.sees("64.44 GBP", "on a terminal", "0821032398", "Told by")
+	v.everyWidth("payment on a terminal")
+
+	tell(sale("21236fc0-8192-11eb-9aca-ad4b0e95f242", "8b0a8b38-8a3e-4f7b-9d8e-3a7e2b1c6a02", "USD", 6555))
+	eventually(t, "the call waits", func() bool {
+		v.goTo("/")
+		return v.there(v.page.Locator("main").GetByText("could not be applied"))
+	})
+	v.everyWidth("overview with a call that waits")
+	v.follow("See calls about Saved cards")
+	v.sees("It is in USD, which this connection does not use.", "Needs a person")
+	v.click(v.summary("Note what you found out"))
+	v.press("Note it")
+	v.sees("Write what you found out, in a few words.")
+	v.everyWidth("calls with one that waits")
+	v.fill(v.labelLike("^What you found out"), "The terminal was set to dollars by mistake.")
+	v.press("Note it")
+	v.sees("The terminal was set to dollars by mistake.", "Dealt with")
+	v.goTo("/")
+	v.hides("could not be applied")
 }

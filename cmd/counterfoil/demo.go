@@ -116,9 +116,6 @@ func (c *demoCmd) Run(ctx context.Context) error {
 			return fmt.Errorf("demo: %w", err)
 		}
 	}
-	if err := tellSandbox(ctx, h, box.address); err != nil {
-		return fmt.Errorf("demo: emulators: %w", err)
-	}
 	watch, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	go func() {
@@ -130,6 +127,11 @@ func (c *demoCmd) Run(ctx context.Context) error {
 	}()
 	s := serving{addr: c.Addr, jobs: true, signin: handlers.SignIn{Demo: demoNote}, more: demo.Routes(demoNote)}
 	s.ready = func(publicURL string) error {
+		// Nothing is served yet and no job runs, so nothing is asked of the
+		// emulators before they have their ledger.
+		if err := tellSandbox(ctx, h, box.address, publicURL); err != nil {
+			return fmt.Errorf("demo: emulators: %w", err)
+		}
 		if err := callUs(ctx, box.address); err != nil {
 			return err
 		}
@@ -266,8 +268,9 @@ func callUs(ctx context.Context, address string) error {
 }
 
 // tellSandbox gives the emulators the ledger that the sample payments assume:
-// they keep nothing on disk, and a refund needs its sale.
-func tellSandbox(ctx context.Context, h *house, address string) error {
+// they keep nothing on disk, and a refund needs its sale. They also learn where
+// to call about each, at our public address.
+func tellSandbox(ctx context.Context, h *house, address, publicURL string) error {
 	merchants, err := h.store.DemoMerchants(ctx)
 	if err != nil {
 		return err
@@ -300,7 +303,7 @@ func tellSandbox(ctx context.Context, h *house, address string) error {
 					}
 					known[c.Provider][account] = append(known[c.Provider][account], adoptedCharge{
 						Reference: x.AttemptRef, ID: x.ProviderRef, OriginalID: x.OriginalRef, Kind: string(x.Type), AmountMinor: x.Amount.Minor(),
-						Currency: x.Amount.Currency().Code(), At: x.CreatedAt,
+						Currency: x.Amount.Currency().Code(), At: x.CreatedAt, CallbackURL: publicURL + domain.CallbackPath(c.Provider, c.ID),
 					})
 				}
 			}
@@ -329,6 +332,7 @@ type adoptedCharge struct {
 	AmountMinor int64     `json:"amount_minor"`
 	Currency    string    `json:"currency"`
 	At          time.Time `json:"at"`
+	CallbackURL string    `json:"callback_url,omitempty"`
 }
 
 func demoAccount(h *house, tx *store.Tx, ctx context.Context, c domain.Connection) (string, error) {

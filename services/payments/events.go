@@ -261,11 +261,11 @@ func (v *telling) outcome(ctx context.Context) (Told, error) {
 	}
 	if a := e.Result.Amount; a != nil && hasAmount(x.Type) {
 		if why := matches(*a, x.Amount); why != "" {
-			adjusted, err := v.adjusted(ctx, x)
+			steps, err := v.amounts(ctx, x)
 			if err != nil {
 				return Told{}, err
 			}
-			if *a == adjusted {
+			if slices.Contains(steps, *a) {
 				return Told{Status: domain.CallbackNothingNew, Why: "We knew it already.", TransactionID: x.ID}, nil
 			}
 			return quarantined("%s", why), nil
@@ -352,10 +352,11 @@ func (v *telling) followUp(ctx context.Context) (Told, error) {
 		return Told{}, err
 	}
 	// A void that tells no amount takes out all that there is.
-	amount, err := v.adjusted(ctx, o)
+	steps, err := v.amounts(ctx, o)
 	if err != nil {
 		return Told{}, err
 	}
+	amount := steps[len(steps)-1]
 	if e.Result.Amount != nil {
 		amount = *e.Result.Amount
 	}
@@ -444,21 +445,24 @@ func (v *telling) newPayment(ctx context.Context, how domain.Method) (Told, erro
 	return v.settle(ctx, x, e.Result)
 }
 
-// adjusted is x's amount with the adjustments that are booked.
-func (v *telling) adjusted(ctx context.Context, x domain.Transaction) (money.Amount, error) {
+// amounts are what x's amount was at first and after each adjustment that is
+// booked, in their order; the last is what it is now.
+func (v *telling) amounts(ctx context.Context, x domain.Transaction) ([]money.Amount, error) {
 	txs, err := v.tx.Transactions(ctx, x.PaymentID)
 	if err != nil {
-		return x.Amount, err
+		return nil, err
 	}
-	sum := x.Amount
-	for _, t := range txs {
+	steps := []money.Amount{x.Amount}
+	for _, t := range slices.Backward(txs) {
 		if t.Type == domain.Adjustment && t.Status == domain.TxApproved && t.OriginalRef == x.ProviderRef {
-			if sum, err = sum.Add(t.Amount); err != nil {
-				return sum, err
+			next, err := steps[len(steps)-1].Add(t.Amount)
+			if err != nil {
+				return nil, err
 			}
+			steps = append(steps, next)
 		}
 	}
-	return sum, nil
+	return steps, nil
 }
 
 // adjustment books an amount that the provider changed after the fact
@@ -482,38 +486,47 @@ func (v *telling) adjustment(ctx context.Context) (Told, error) {
 	case e.Result.Outcome != providers.Approved:
 		return quarantined("It changes the amount of something that it does not call successful."), nil
 	}
-	if why := matches(*e.OriginalAmount, v.x.Amount); why != "" {
-		return quarantined("%s", why), nil
-	}
-	if e.Result.Amount.Currency() != v.x.Amount.Currency() || e.Result.Amount.IsNegative() {
-		return quarantined("%s", matches(*e.Result.Amount, v.x.Amount)), nil
+	for _, a := range []money.Amount{*e.OriginalAmount, *e.Result.Amount} {
+		if a.Currency() != v.x.Amount.Currency() || a.IsNegative() {
+			return quarantined("%s", matches(a, v.x.Amount)), nil
+		}
 	}
 	if _, err := v.tx.LockPayment(ctx, v.x.PaymentID); err != nil {
 		return Told{}, err
 	}
+	steps, err := v.amounts(ctx, v.x)
+	if err != nil {
+		return Told{}, err
+	}
+	now := steps[len(steps)-1]
+	for i := range steps[1:] {
+		if steps[i] == *e.OriginalAmount && steps[i+1] == *e.Result.Amount {
+			return Told{Status: domain.CallbackNothingNew, Why: "We knew it already.", TransactionID: v.x.ID}, nil
+		}
+	}
+	switch {
+	case *e.OriginalAmount == now:
+	case slices.Contains(steps, *e.OriginalAmount):
+		// Two different changes of one amount: which came first is not told.
+		return quarantined("It changes an amount that was changed before."), nil
+	default:
+		return v.wait("It changes %s; here the amount is %s.", e.OriginalAmount.FormatCode(), now.FormatCode()), nil
+	}
 	// A change says that the original went through; it can overtake that news.
 	original := e.Result
-	original.Amount = e.OriginalAmount
+	original.Amount = &v.x.Amount
 	if v.x.ProviderRef == "" {
 		v.x.ProviderRef = e.ProviderRef
 	}
 	if _, err := v.settle(ctx, v.x, original); err != nil {
 		return Told{}, err
 	}
-	was, err := v.adjusted(ctx, v.x)
+	by, err := e.Result.Amount.Sub(now)
 	if err != nil {
 		return Told{}, err
 	}
-	by, err := e.Result.Amount.Sub(was)
-	if err != nil {
-		return Told{}, err
-	}
-	switch {
-	case by.IsZero():
+	if by.IsZero() {
 		return Told{Status: domain.CallbackNothingNew, Why: "We knew it already.", TransactionID: v.x.ID}, nil
-	case was != v.x.Amount:
-		// Two different changes of one amount: which came first is not told.
-		return quarantined("It changes an amount that was changed before."), nil
 	}
 	x := v.newTransaction(v.x.PaymentID, domain.Adjustment, by)
 	x.OriginalRef = v.x.ProviderRef

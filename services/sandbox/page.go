@@ -18,14 +18,23 @@ import (
 //go:embed assets
 var assets embed.FS
 
-var templates = template.Must(template.ParseFS(assets, "assets/*.html"))
+var templates = template.Must(template.New("").Funcs(template.FuncMap{"args": formOf}).ParseFS(assets, "assets/*.html"))
+
+// actionForm is what the template of an action is given.
+type actionForm struct {
+	Base   string
+	Action actionView
+}
+
+func formOf(base string, a actionView) actionForm { return actionForm{base, a} }
 
 // policy: the page has no script, no picture and no style but its own file.
 const policy = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
-// How much of a ledger and of a journal is shown; the control API has the rest.
+// How much of a ledger is on one page, and how much of a journal is shown; the
+// control API has the rest.
 const (
-	shownCharges = 200
+	shownCharges = 50
 	shownEntries = 50
 	maxForm      = 8 << 10
 )
@@ -167,16 +176,33 @@ type emulatorView struct {
 	Methods                         []choice
 	Now, Ahead                      string
 	Callbacks                       bool
+	Actions                         []actionView
 	Charges                         []chargeView
-	MoreCharges                     int
-	Deliveries                      []deliveryView
-	Entries                         []entryView
-	MoreEntries                     int
+	// Lines says which lines of the ledger these are, Opens that some of them
+	// can be acted on; Newer and Older are the pages beside this one, 0 for none.
+	Lines        string
+	Opens        bool
+	Newer, Older int
+	Deliveries   []deliveryView
+	Entries      []entryView
+	MoreEntries  int
 }
 
 type chargeView struct {
 	At, Reference, ID, Kind, Amount, Status, Card string
 	Approved                                      bool
+	Actions                                       []actionView
+	// Open says that one of its actions was refused a moment ago.
+	Open bool
+}
+
+// Offers names the line's actions.
+func (c chargeView) Offers() string {
+	var labels []string
+	for _, a := range c.Actions {
+		labels = append(labels, a.Label)
+	}
+	return strings.Join(labels, " · ")
 }
 
 type deliveryView struct {
@@ -191,17 +217,38 @@ type entryView struct {
 }
 
 func (p *pages) emulator(w http.ResponseWriter, r *http.Request, name string) {
-	p.show(w, http.StatusOK, name, did[r.URL.Query().Get("did")], "")
+	q := r.URL.Query()
+	said := did[q.Get("did")]
+	if said == "" {
+		said = doneAction(p.emulators[name], q.Get("did"))
+	}
+	p.show(w, http.StatusOK, name, moment{did: said, page: pageOf(q)})
 }
 
-// show renders an emulator's page. did says what was just done, wrong what was
-// not.
-func (p *pages) show(w http.ResponseWriter, status int, name, did, wrong string) {
+// moment is what a page shows beside the emulator's state: what was just done,
+// what was not, the action that was refused, and which page of the ledger.
+type moment struct {
+	did, wrong string
+	failed     *attempt
+	page       int
+}
+
+// pageOf reads a page of the ledger; what is none is the first.
+func pageOf(q url.Values) int {
+	n, err := strconv.Atoi(q.Get("page"))
+	if err != nil {
+		return 1
+	}
+	return max(n, 1)
+}
+
+// show renders an emulator's page.
+func (p *pages) show(w http.ResponseWriter, status int, name string, m moment) {
 	e := p.emulators[name]
 	k, state := e.Kit(), e.State()
 	v := emulatorView{
 		Title: label(name) + " · Sandbox", Style: stylePath, Name: name, Label: label(name), Base: pagePath + name + "/",
-		Links: p.links(name), Did: did, Wrong: wrong, Held: k.Faults.Held(), Methods: methods,
+		Links: p.links(name), Did: m.did, Wrong: m.wrong, Held: k.Faults.Held(), Methods: methods,
 		Now: k.Clock.Now().Format(timeForm) + " UTC", Callbacks: k.Callbacks.Enabled(),
 	}
 	if ahead := k.Clock.Ahead(); ahead > 0 {
@@ -222,15 +269,9 @@ func (p *pages) show(w http.ResponseWriter, status int, name, did, wrong string)
 	for _, c := range clockMenu {
 		v.Clocks = append(v.Clocks, c.choice)
 	}
-	for _, c := range slices.Backward(state.Charges) {
-		if len(v.Charges) == shownCharges {
-			v.MoreCharges = len(state.Charges) - shownCharges
-			break
-		}
-		v.Charges = append(v.Charges, chargeView{
-			At: c.At.Format(timeForm), Reference: c.Reference, ID: c.ID, Kind: c.Kind, Amount: amount(c.AmountMinor, c.Currency), Status: c.Status, Card: c.Card, Approved: c.Approved,
-		})
-	}
+	actions := actionsOf(e)
+	v.Actions = ownActions(actions, m.failed)
+	v.ledger(e, actions, state.Charges, m)
 	for _, d := range slices.Backward(k.Callbacks.Deliveries()) {
 		v.Deliveries = append(v.Deliveries, deliveryView{At: d.At.Format(timeForm), URL: d.URL, Attempt: d.Attempt, Result: deliveryResult(d)})
 		if len(v.Deliveries) == shownEntries {
@@ -246,6 +287,37 @@ func (p *pages) show(w http.ResponseWriter, status int, name, did, wrong string)
 		v.Entries = append(v.Entries, entryOf(e))
 	}
 	render(w, status, "emulator.html", v)
+}
+
+// ledger fills in one page of the ledger, the newest line first.
+func (v *emulatorView) ledger(e kit.Emulator, actions []kit.Action, charges []kit.Charge, m moment) {
+	pages := max(1, (len(charges)+shownCharges-1)/shownCharges)
+	page := min(max(m.page, 1), pages)
+	// The line of an action that was refused is shown, whatever came after it.
+	if m.failed != nil && m.failed.line != "" {
+		if i := slices.IndexFunc(charges, func(c kit.Charge) bool { return c.ID == m.failed.line }); i >= 0 {
+			page = (len(charges)-1-i)/shownCharges + 1
+		}
+	}
+	end := len(charges) - (page-1)*shownCharges
+	begin := max(0, end-shownCharges)
+	for i, c := range slices.Backward(charges[begin:end]) {
+		row := chargeView{
+			At: c.At.Format(timeForm), Reference: c.Reference, ID: c.ID, Kind: c.Kind, Amount: amount(c.AmountMinor, c.Currency), Status: c.Status, Card: c.Card, Approved: c.Approved,
+			Actions: lineActions(e, actions, c, "line"+strconv.Itoa(i), page, m.failed),
+			Open:    m.failed != nil && m.failed.line != "" && m.failed.line == c.ID,
+		}
+		v.Opens = v.Opens || len(row.Actions) > 0
+		v.Charges = append(v.Charges, row)
+	}
+	if pages == 1 {
+		return
+	}
+	v.Lines = fmt.Sprintf("Lines %s to %s of %s, the newest first.", counted(len(charges)-end+1), counted(len(charges)-begin), counted(len(charges)))
+	v.Newer = page - 1
+	if page < pages {
+		v.Older = page + 1
+	}
 }
 
 func deliveryResult(d kit.Delivery) string {
@@ -301,17 +373,28 @@ var errNoAction = errors.New("there is no such action")
 func (p *pages) act(w http.ResponseWriter, r *http.Request, name string) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	if err := r.ParseForm(); err != nil {
-		p.show(w, http.StatusBadRequest, name, "", "The form could not be read, and nothing was changed.")
+		p.show(w, http.StatusBadRequest, name, moment{wrong: "The form could not be read, and nothing was changed."})
 		return
 	}
-	done, err := p.do(p.emulators[name], r.PathValue("action"), r.PostForm)
-	switch {
+	var failed *attempt
+	var done string
+	var err error
+	if r.PathValue("action") == "act" {
+		done, failed, err = doAction(p.emulators[name], r.PostForm)
+	} else {
+		done, err = p.do(p.emulators[name], r.PathValue("action"), r.PostForm)
+	}
+	switch page := pageOf(r.PostForm); {
 	case errors.Is(err, errNoAction):
-		p.show(w, http.StatusNotFound, name, "", "This page has no such button, and nothing was changed.")
+		p.show(w, http.StatusNotFound, name, moment{wrong: "This page has no such button, and nothing was changed.", page: page})
 	case err != nil:
-		p.show(w, http.StatusUnprocessableEntity, name, "", "Nothing was changed: "+err.Error()+".")
+		p.show(w, http.StatusUnprocessableEntity, name, moment{wrong: "Nothing was changed: " + err.Error() + ".", failed: failed, page: page})
 	default:
-		http.Redirect(w, r, pagePath+name+"/?did="+url.QueryEscape(done), http.StatusSeeOther)
+		address := pagePath + name + "/?did=" + url.QueryEscape(done)
+		if page > 1 {
+			address += "&page=" + strconv.Itoa(page)
+		}
+		http.Redirect(w, r, address, http.StatusSeeOther)
 	}
 }
 

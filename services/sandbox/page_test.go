@@ -83,10 +83,23 @@ func (v visitor) post(action string, form url.Values, header ...string) (*http.R
 // it stands, with the changes, and sends it.
 func (v visitor) click(provider, words string, change url.Values) *goquery.Document {
 	v.t.Helper()
+	res, doc := v.press(provider, "", words, change)
+	if res.StatusCode != http.StatusOK || res.Request.Method != http.MethodGet || doc.Find("[role=status]").Length() != 1 {
+		v.t.Fatalf("%q: %d %s %s", words, res.StatusCode, res.Request.Method, doc.Find("[role=alert]").Text())
+	}
+	return doc
+}
+
+// press is click on a button of the line of the ledger with that ID, or of none,
+// without an opinion of the answer.
+func (v visitor) press(provider, line, words string, change url.Values) (*http.Response, *goquery.Document) {
+	v.t.Helper()
 	_, doc := v.open("/_sandbox/" + provider + "/")
-	button := doc.Find("button").FilterFunction(func(_ int, s *goquery.Selection) bool { return strings.TrimSpace(s.Text()) == words })
+	button := doc.Find("button").FilterFunction(func(_ int, s *goquery.Selection) bool {
+		return strings.TrimSpace(s.Text()) == words && s.Closest("form").Find("input[name=line]").AttrOr("value", "") == line
+	})
 	if button.Length() != 1 {
-		v.t.Fatalf("%s has %d buttons %q", provider, button.Length(), words)
+		v.t.Fatalf("%s has %d buttons %q of the line %q", provider, button.Length(), words, line)
 	}
 	form := button.Closest("form")
 	values := url.Values{}
@@ -106,11 +119,7 @@ func (v visitor) click(provider, words string, change url.Values) *goquery.Docum
 	if form.AttrOr("method", "") != "post" {
 		v.t.Fatalf("%q is no POST", words)
 	}
-	res, doc := v.post(form.AttrOr("action", ""), values)
-	if res.StatusCode != http.StatusOK || res.Request.Method != http.MethodGet || doc.Find("[role=status]").Length() != 1 {
-		v.t.Fatalf("%q: %d %s %s", words, res.StatusCode, res.Request.Method, doc.Find("[role=alert]").Text())
-	}
-	return doc
+	return v.post(form.AttrOr("action", ""), values)
 }
 
 // devices asks Handpoint's emulator for its terminals: the shortest call.
@@ -160,7 +169,7 @@ func TestTheAddressLeadsToThePages(t *testing.T) {
 func TestPagesHoldNothingThatThePolicyForbids(t *testing.T) {
 	v := visit(t)
 	handler := regexp.MustCompile(`(?i)\son[a-z]+\s*=|javascript:|\sstyle\s*=|<script|<style`)
-	for _, path := range []string{"/_sandbox/", "/_sandbox/handpoint/", "/_sandbox/cloudpayments/", "/_sandbox/cardflo/?did=reset"} {
+	for _, path := range []string{"/_sandbox/", "/_sandbox/handpoint/", "/_sandbox/cloudpayments/", "/_sandbox/cardflo/?did=reset", "/_sandbox/cardflo/?did=action_chargeback"} {
 		res, err := http.Get(v.base + path)
 		if err != nil {
 			t.Fatal(err)
@@ -200,7 +209,14 @@ func TestPagesHoldNothingThatThePolicyForbids(t *testing.T) {
 
 func TestControlsAreLabelledAndDescribed(t *testing.T) {
 	v := visit(t)
-	_, doc := v.open("/_sandbox/cardflo/")
+	cardfloSale(t, v.base, "one")
+	for _, provider := range []string{"cardflo", "handpoint", "cloudflow", "cloudpayments"} {
+		t.Run(provider, func(t *testing.T) { labelled(t, v, provider) })
+	}
+}
+
+func labelled(t *testing.T, v visitor, provider string) {
+	_, doc := v.open("/_sandbox/" + provider + "/")
 	if doc.Find("html").AttrOr("lang", "") != "en" || doc.Find("h1").Length() != 1 || doc.Find("main#main").Length() != 1 || doc.Find("a.skip").AttrOr("href", "") != "#main" {
 		t.Error("the page has no skeleton")
 	}
@@ -219,12 +235,12 @@ func TestControlsAreLabelledAndDescribed(t *testing.T) {
 			}
 		}
 	})
-	doc.Find("input, select").Each(func(_ int, s *goquery.Selection) {
+	doc.Find("input:not([type=hidden]), select").Each(func(_ int, s *goquery.Selection) {
 		if label := s.Closest("label"); label.Length() != 1 || strings.TrimSpace(label.Contents().First().Text()) == "" {
 			t.Errorf("%s has no label", s.AttrOr("name", ""))
 		}
 	})
-	doc.Find(".menu button").Each(func(_ int, s *goquery.Selection) {
+	doc.Find(".menu button, .doings button").Each(func(_ int, s *goquery.Selection) {
 		says := doc.Find("#" + s.AttrOr("aria-describedby", "none")).Text()
 		if len(says) < 15 || strings.ContainsAny(says, "!") || strings.Contains(strings.ToLower(says), "please") {
 			t.Errorf("%s: %q", s.Text(), says)
@@ -456,7 +472,7 @@ func TestAFormOfAForeignPageIsRefused(t *testing.T) {
 		"another port":      {"Sec-Fetch-Site", "", "Origin", "http://127.0.0.1:1"},
 		"an origin of null": {"Sec-Fetch-Site", "", "Origin", "null"},
 	} {
-		for _, action := range []string{"fault", "outcome", "clock", "callbacks", "release", "reset"} {
+		for _, action := range []string{"fault", "outcome", "clock", "callbacks", "release", "reset", "act"} {
 			res, _ := v.post("/_sandbox/handpoint/page/"+action, form, header...)
 			if res.StatusCode != http.StatusForbidden {
 				t.Errorf("%s, %s: %d", name, action, res.StatusCode)
@@ -467,7 +483,7 @@ func TestAFormOfAForeignPageIsRefused(t *testing.T) {
 		t.Errorf("%d faults were queued", n)
 	}
 	// And a question changes nothing.
-	for _, action := range []string{"fault", "outcome", "clock", "callbacks", "release", "reset"} {
+	for _, action := range []string{"fault", "outcome", "clock", "callbacks", "release", "reset", "act"} {
 		if res, _ := v.open("/_sandbox/handpoint/page/" + action + "?choose=drop_after"); res.StatusCode == http.StatusOK {
 			t.Errorf("GET %s: %d", action, res.StatusCode)
 		}
@@ -551,7 +567,7 @@ func TestAmountsAreShownWithTheirCurrencysDecimals(t *testing.T) {
 		t.Error("an emulator without a name of its own")
 	}
 	rows := doc.Find("#ledger").Parent().Find("tbody tr")
-	if rows.Length() != 200 || !strings.Contains(doc.Find("main").Text(), "107 older ones are not shown") {
+	if rows.Length() != 50 || !strings.Contains(doc.Find("main").Text(), "Lines 1 to 50 of 307, the newest first.") {
 		t.Errorf("%d rows", rows.Length())
 	}
 	seen := 0

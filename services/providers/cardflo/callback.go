@@ -318,7 +318,9 @@ func (a *Adapter) TranslateCallback(kept []byte) ([]providers.Event, error) {
 		return []providers.Event{e}, nil
 	}
 	update, token := cardNote(n.Extra)
-	if update == "" && token == "" {
+	if update == "" && token == "" || typ != domain.Register && typ != domain.Sale && typ != domain.Preauth {
+		// Only these three store a card; beside a chargeback, say, what is told of
+		// one is no news of ours.
 		return []providers.Event{e}, nil
 	}
 	card := e

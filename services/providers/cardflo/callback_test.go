@@ -362,6 +362,16 @@ func TestWhatANotificationTellsOfACard(t *testing.T) {
 	if kinds, got := card(`{"lastNetworkTokenUpdateDate":"2023-05-23","networkTokenStatus":"a-word"}`); len(kinds) != 1 || got != "The network token was updated. The network token’s state is a-word." {
 		t.Errorf("%v %q", kinds, got)
 	}
+	// What stores no card tells its own news, whatever is said of a card beside it.
+	const beside = `,"extraData":{"lastCardUpdateResult":"updated","networkTokenStatus":"active"},"chargebackData":{"originalUuid":"sale"},"chargebackReversalData":{"originalUuid":"sale"}`
+	for word, kind := range map[string]providers.EventKind{
+		"CHARGEBACK": providers.EventChargeback, "CHARGEBACK-REVERSAL": providers.EventChargebackReversal, "REFUND": providers.EventOutcome, "CAPTURE": providers.EventOutcome,
+	} {
+		got, err := read(t, []byte(about(word, "OK", beside)))
+		if err != nil || len(got) != 1 || got[0].Kind != kind {
+			t.Errorf("%s: %+v, %v", word, got, err)
+		}
+	}
 }
 
 func TestWhatIsNoNotificationIsQuarantined(t *testing.T) {

@@ -240,7 +240,6 @@ func system(code string) string {
 
 func TestTransactionAnswers(t *testing.T) {
 	credentials := verdict{kind: providers.KindCredentials, notDone: true, reason: domain.ReasonCredentials}
-	maintenance := verdict{kind: providers.KindServer, notDone: true, reason: domain.ReasonMaintenance}
 	for _, c := range []struct {
 		name   string
 		status int
@@ -275,6 +274,14 @@ func TestTransactionAnswers(t *testing.T) {
 		{"communication error", 200, failed("3005"), unknown},
 		{"an unknown code", 200, failed("9999"), unknown},
 		{"a code to come", 400, system("1234"), unknown},
+		{"a decline beside a time-out", 200, `{"success":false,"uuid":"u","returnType":"ERROR","errors":[{"errorMessage":"m","errorCode":2003},{"errorMessage":"m","errorCode":3001}]}`, unknown},
+		{"a refusal beside a code to come", 200, `{"success":false,"uuid":"u","returnType":"ERROR","errors":[{"errorMessage":"m","errorCode":1002},{"errorMessage":"m","errorCode":1234}]}`, unknown},
+		{"a decline beside a repeated reference", 200, `{"success":false,"uuid":"u","returnType":"ERROR","errors":[{"errorMessage":"m","errorCode":2003},{"errorMessage":"m","errorCode":3004}]}`, unknown},
+		{"two declines", 200, `{"success":false,"uuid":"u","returnType":"ERROR","errors":[{"errorMessage":"m","errorCode":2006},{"errorMessage":"m","errorCode":2003}]}`, declined(domain.ReasonInsufficientFunds)},
+		{"a decline that calls itself pending", 200, strings.Replace(failed("2003"), "ERROR", "PENDING", 1), unknown},
+		{"a decline that calls itself finished", 200, strings.Replace(failed("2003"), "ERROR", "FINISHED", 1), unknown},
+		{"a refusal that calls itself redirected", 200, strings.Replace(failed("1002"), "ERROR", "REDIRECT", 1), unknown},
+		{"a decline without a return type", 200, strings.Replace(failed("2003"), `"returnType":"ERROR",`, "", 1), declined(domain.ReasonDeclined)},
 		{"an error without a code", 200, `{"success":false,"uuid":"u","errors":[{"errorMessage":"m"}]}`, unknown},
 
 		{"duplicate", 400, system("3004"), verdict{kind: providers.KindRefused}},
@@ -293,7 +300,7 @@ func TestTransactionAnswers(t *testing.T) {
 		{"an unknown path", 404, system(""), refused(domain.ReasonInvalidRequest)},
 		{"a time-out without a code", 408, system(""), garbage},
 		{"refused without a word", 200, system(""), garbage},
-		{"maintenance", 503, system("1010"), maintenance},
+		{"maintenance", 503, system("1010"), unknown},
 		{"maintenance under another status", 500, system("1010"), unknown},
 		{"unavailable", 503, system("1008"), unknown},
 		{"unavailable, no JSON", 503, `<h1>`, unknown},
@@ -488,8 +495,14 @@ func TestStatusTellsAmountCardAndReference(t *testing.T) {
 
 func TestAbsentMeansThatNeitherReferenceIsKnown(t *testing.T) {
 	s := serve(t, 200, system("8001"))
+	// The provider gave it a uuid, so that it did arrive there: that neither is
+	// found now is no proof of the contrary. The key may be another connector's.
 	res, err := s.adapter(t).FindStatus(t.Context(), providers.Lookup{Type: domain.Sale, AttemptRef: "ours", ProviderRef: "theirs"})
-	if err != nil || res.Outcome != providers.Absent || len(s.requests) != 2 {
+	if err != nil || res.Outcome != providers.Pending || res.Text == "" || len(s.requests) != 2 {
+		t.Errorf("%+v, %v after %d questions", res, err, len(s.requests))
+	}
+	res, err = s.adapter(t).FindStatus(t.Context(), providers.Lookup{Type: domain.Sale, AttemptRef: "ours"})
+	if err != nil || res.Outcome != providers.Absent || len(s.requests) != 3 {
 		t.Errorf("%+v, %v after %d questions", res, err, len(s.requests))
 	}
 	if _, err := s.adapter(t).FindStatus(t.Context(), providers.Lookup{}); err == nil {

@@ -420,6 +420,11 @@ func (a *Adapter) FindStatus(ctx context.Context, q providers.Lookup) (providers
 			return res, nil
 		}
 	}
+	if q.ProviderRef != "" {
+		// It has an uuid, so that it did arrive there: that it is not found now,
+		// say by another connector's key, proves nothing.
+		res.Outcome, res.Text = providers.Pending, "the provider gave this a uuid, and now does not know it"
+	}
 	return res, nil
 }
 

@@ -547,6 +547,14 @@ func TestScheduleAnswers(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(s, want) {
 		t.Errorf("%+v, %v", s, err)
 	}
+	// A series of another card is not the one that was started.
+	begin := providers.ScheduleRequest{RegistrationRef: "another", Amount: minor(999, "EUR"), Every: 1, Unit: "MONTH", StartAt: arrived}
+	_, err = serve(t, 200, onGoing).adapter(t).StartSchedule(t.Context(), begin)
+	garbage.check(t, providers.Result{}, err)
+	begin.RegistrationRef = storedCard(original)
+	if _, err = serve(t, 200, onGoing).adapter(t).StartSchedule(t.Context(), begin); err != nil {
+		t.Error(err)
+	}
 	// A question that failed says nothing of what it is about.
 	if _, err := serve(t, 400, system("7040")).adapter(t).GetSchedule(t.Context(), series); err == nil {
 		t.Error("an unknown schedule was read")
@@ -796,6 +804,10 @@ func TestTheConfigsBoundHoldsCallsBack(t *testing.T) {
 func TestWhatTheSchemeAdvisesIsTold(t *testing.T) {
 	body := `{"success":false,"uuid":"u","returnType":"ERROR","errors":[{"errorMessage":"no","errorCode":2003}],"returnData":{"_TYPE":"cardData","merchantAdviceCode":"03"},"extraData":{"doNotResubmit":"true"}}`
 	if res := mustSell(t, body); res.Outcome != providers.Declined || res.Text != "no (advice of the card scheme: 03)" {
+		t.Errorf("%+v", res)
+	}
+	body = strings.Replace(body, `"merchantAdviceCode":"03"`, `"merchantAdviceCode":"03","parsedMerchantAdviceCode":"do not try again"`, 1)
+	if res := mustSell(t, body); res.Text != "no (advice of the card scheme: do not try again)" {
 		t.Errorf("%+v", res)
 	}
 }

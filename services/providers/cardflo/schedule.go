@@ -56,7 +56,11 @@ func (a *Adapter) StartSchedule(ctx context.Context, req providers.ScheduleReque
 		return providers.Schedule{}, err
 	}
 	body.MerchantMetaData = providers.AtMost(req.Note, 255)
-	return a.changeSchedule(ctx, op, body, "", "start")
+	s, err := a.changeSchedule(ctx, op, body, "", "start")
+	if err == nil && s.RegistrationRef != "" && s.RegistrationRef != body.RegistrationUUID {
+		return providers.Schedule{}, &providers.Error{Provider: Name, Op: op, Kind: providers.KindGarbage, Text: "the answer is about another card's schedule", Raw: s.Raw}
+	}
+	return s, err
 }
 
 // UpdateSchedule changes the fields that have a value (seed 003,

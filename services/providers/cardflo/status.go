@@ -21,14 +21,9 @@ const (
 	codeInvalidXML       = "1005"
 	codeLogical          = "1006"
 	codeConfiguration    = "1007"
-	codeMaintenance      = "1010"
 	codeDuplicate        = "3004"
 	codeNotFound         = "8001"
 )
-
-// maintenanceIsNotDone: a 503 with 1010 was not processed. ASSUMPTION: the
-// document says "maintenance" and no more (README, Errors).
-const maintenanceIsNotDone = true
 
 // declines are the codes with which a transaction ends for the card's or the
 // payer's reason.
@@ -138,6 +133,22 @@ func (a *Adapter) redirect(res *providers.Result, to string) {
 	res.RedirectURL = to
 }
 
+// saysNo says that nothing of a refusal leaves the outcome open: its returnType
+// is ERROR, if it has one, and every code behind the first is a listed no.
+func (ans answer) saysNo() bool {
+	if ans.ReturnType != "" && ans.ReturnType != "ERROR" {
+		return false
+	}
+	for _, e := range ans.Errors[min(1, len(ans.Errors)):] {
+		_, declined := declines[e.code()]
+		_, refused := refusals[e.code()]
+		if e.code() != "" && !declined && !refused {
+			return false
+		}
+	}
+	return true
+}
+
 func (a *Adapter) readRefusal(op string, resp *httpclient.Response, ans answer, secret string) (providers.Result, error) {
 	code, words := string(ans.ErrorCode), string(ans.ErrorMessage)
 	ran := ans.UUID != "" || len(ans.Errors) > 0
@@ -152,11 +163,13 @@ func (a *Adapter) readRefusal(op string, resp *httpclient.Response, ans answer, 
 	reason, refused := refusals[code]
 	decline, declined := declines[code]
 	switch {
-	case code == codeMaintenance && resp.Status == http.StatusServiceUnavailable:
-		e.NotDone = maintenanceIsNotDone
-		e.Reason = domain.ReasonMaintenance
 	case resp.Status >= 500:
-		// Whatever the body says: the gateway itself failed while it worked.
+		// Whatever the body says: the gateway itself failed while it worked. That
+		// holds for a 503 with 1010, "maintenance", too: it may have begun after the
+		// request came in.
+	case !ans.saysNo():
+		// It contradicts itself: a no beside a word that is none, or beside an
+		// error that is none.
 	case declined:
 		res := a.result(ans, resp, secret)
 		res.Outcome, res.Reason = providers.Declined, decline

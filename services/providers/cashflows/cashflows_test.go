@@ -675,6 +675,21 @@ func TestAnyAmountIsWrittenExactly(t *testing.T) {
 	})
 }
 
+// An answer without a currency is about the one that was asked for: its amount
+// is told all the same, so that another one is seen.
+func TestAnAmountWithoutACurrencyIsTold(t *testing.T) {
+	body := strings.NewReplacer(`"currency":"GBP",`, ``, "12.50", "1250.00").Replace(jobAnswer("Paid"))
+	g := connect[Gateway](t, serve(t, 200, body))
+	res, err := g.SellByToken(t.Context(), saleRequest())
+	if err != nil || res.Outcome != providers.Approved || res.Amount == nil || *res.Amount != money.FromMinor(125000, gbp) {
+		t.Errorf("a sale: %+v, %v", res, err)
+	}
+	res, err = g.FindStatus(t.Context(), providers.Lookup{Type: domain.Sale, AttemptRef: attempt, ProviderRef: paymentPath, Amount: saleRequest().Amount})
+	if err != nil || res.Outcome != providers.Approved || res.Amount == nil || *res.Amount != money.FromMinor(125000, gbp) {
+		t.Errorf("a question: %+v, %v", res, err)
+	}
+}
+
 // A refund's and a capture's request name no currency, so that of the payment
 // job is asked for first.
 func TestAnotherCurrencyThanThePaymentsIsNotSent(t *testing.T) {

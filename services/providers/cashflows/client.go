@@ -76,7 +76,7 @@ func (g *gateway) byToken(ctx context.Context, op string, req providers.SaleRequ
 	}
 	body := g.jobOf(typePayment, req.Amount, req.AttemptRef, req.OrderReference, req.Email)
 	body.Parameters.Token, body.Options = req.Token, []string{optionMOTO}
-	return g.create(ctx, op, body, wanted{typ: g.sale, order: req.AttemptRef, secret: req.Token})
+	return g.create(ctx, op, body, wanted{typ: g.sale, order: req.AttemptRef, currency: req.Amount.Currency(), secret: req.Token})
 }
 
 // onPage makes of a job one whose card is typed on the provider's page
@@ -97,7 +97,7 @@ func (g *gateway) byPage(ctx context.Context, op string, req providers.SaleReque
 	}
 	body := g.jobOf(typePayment, req.Amount, req.AttemptRef, req.OrderReference, req.Email)
 	body.Options = []string{optionMOTO}
-	return g.create(ctx, op, g.onPage(body, req), wanted{typ: g.sale, order: req.AttemptRef})
+	return g.create(ctx, op, g.onPage(body, req), wanted{typ: g.sale, order: req.AttemptRef, currency: req.Amount.Currency()})
 }
 
 // create sends POST /payment-jobs.
@@ -156,7 +156,7 @@ func (g Gateway) CreateLink(ctx context.Context, req providers.LinkRequest) (pro
 	if req.Expires > 0 {
 		body.ExpirationDateTimeUTC = g.now().Add(req.Expires).UTC().Format(time.RFC3339)
 	}
-	res, d, err := g.created(ctx, op, g.onPage(body, req.SaleRequest), wanted{typ: domain.Sale, order: req.AttemptRef})
+	res, d, err := g.created(ctx, op, g.onPage(body, req.SaleRequest), wanted{typ: domain.Sale, order: req.AttemptRef, currency: req.Amount.Currency()})
 	if err != nil || d == nil {
 		return providers.Link{Result: res}, err
 	}
@@ -395,7 +395,7 @@ func (g *gateway) Payout(ctx context.Context, req providers.PayoutRequest) (prov
 		}
 		body.ParentPaymentJobReference = r.job
 	}
-	return g.create(ctx, op, body, wanted{typ: domain.Payout, order: req.AttemptRef, secret: req.Token})
+	return g.create(ctx, op, body, wanted{typ: domain.Payout, order: req.AttemptRef, currency: req.Amount.Currency(), secret: req.Token})
 }
 
 // TokenOf gives the token that an earlier payment was made with, or that it
@@ -448,7 +448,7 @@ func (g *gateway) FindStatus(ctx context.Context, q providers.Lookup) (providers
 		var ans answer[jobData]
 		var resp *httpclient.Response
 		if ans, resp, err = g.askJob(ctx, op, r.job); err == nil {
-			res, err = g.jobResult(op, resp, ans, wanted{typ: q.Type, job: r.job, payment: r.payment, order: q.AttemptRef, asked: true})
+			res, err = g.jobResult(op, resp, ans, wanted{typ: q.Type, job: r.job, payment: r.payment, order: q.AttemptRef, currency: q.Amount.Currency(), asked: true})
 		}
 	}
 	return res, question(err)

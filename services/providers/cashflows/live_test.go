@@ -2,6 +2,7 @@ package cashflows_test
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -563,4 +564,20 @@ func TestRemoteFollowUps(t *testing.T) {
 	must(t)(capture(1000))
 	_, err = capture(1)
 	wantNo(t, err, domain.ReasonWrongState)
+
+	// What nothing followed up yet can be undone, and once only.
+	for typ, undo := range map[domain.TransactionType]func(context.Context, providers.FollowUp) (providers.Result, error){
+		domain.Sale: l.adapter.VoidSale, domain.Preauth: l.adapter.VoidPreauth,
+	} {
+		req.AttemptRef = uuid.NewString()
+		take := l.adapter.SellByToken
+		if typ == domain.Preauth {
+			take = l.adapter.PreauthorizeByToken
+		}
+		void := providers.FollowUp{Amount: req.Amount, AttemptRef: uuid.NewString(), OriginalRef: must(t)(take(t.Context(), req)).ProviderRef, OriginalType: typ}
+		must(t)(undo(t.Context(), void))
+		void.AttemptRef = uuid.NewString()
+		_, err = undo(t.Context(), void)
+		wantNo(t, err, domain.ReasonWrongState)
+	}
 }

@@ -283,6 +283,8 @@ type wanted struct {
 	job     string // known already
 	payment string
 	order   string // our order number
+	// currency is that of an answer that names none.
+	currency money.Currency
 	// asked says that this answers a question, which must name the order: only
 	// then is it known to be about our attempt.
 	asked  bool
@@ -314,6 +316,9 @@ func (g *gateway) jobResult(op string, resp *httpclient.Response, ans answer[job
 	currency, known, err := g.currencyIn(d)
 	if err != nil {
 		return bad("the answer's currency is not one")
+	}
+	if !known {
+		currency, known = w.currency, !w.currency.IsZero()
 	}
 	word, p := pick(d, w.payment)
 	res := providers.Result{ProviderRef: job, Code: word, Raw: g.http.Scrub(resp.Body, w.secret)}

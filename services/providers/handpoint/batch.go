@@ -150,7 +150,13 @@ func (a *Adapter) batch(ctx context.Context, op, tail string, req providers.Batc
 		return batchAnswer{}, nil, err
 	}
 	if resp.Status != http.StatusOK {
-		return batchAnswer{}, nil, a.readFault(op, resp, "")
+		e := a.readFault(op, resp, "")
+		if tail == "close" && e.Code == strconv.Itoa(http.StatusBadRequest) {
+			// "Business rule error or generic gateway error": without a code it can
+			// be the second, after which the batch may be closed.
+			e.NotDone, e.Reason = false, domain.ReasonNone
+		}
+		return batchAnswer{}, nil, e
 	}
 	var ans batchAnswer
 	switch {

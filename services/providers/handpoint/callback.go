@@ -126,7 +126,7 @@ func (a *Adapter) kept(object map[string]json.RawMessage, names map[string]keep)
 				s = scrubbed
 			}
 		case keepPicture:
-			if !isAddress(s) && !isBase64(s) {
+			if !isAddress(s) && !isPicture(s) {
 				continue
 			}
 		}

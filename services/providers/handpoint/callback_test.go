@@ -150,6 +150,10 @@ func TestACallbackIsKeptWithoutWhatNobodyMayHold(t *testing.T) {
 	if err != nil || events[0].Result.Card != (domain.Card{}) || events[0].Result.Outcome != providers.Approved {
 		t.Errorf("%+v, %v", events, err)
 	}
+	// Sixteen digits are base64 as well.
+	if kept, err = a.CleanCallback(result(t, map[string]any{"signatureUrl": pan})); err != nil || bytes.Contains(kept, []byte(pan)) {
+		t.Errorf("a signature: %s, %v", kept, err)
+	}
 	once, err := a.CleanCallback([]byte(goldenFile(t, "transaction_result.json")))
 	if err != nil {
 		t.Fatal(err)
@@ -231,7 +235,7 @@ func TestEveryTypeOfResultIsAnEventOfItsOwn(t *testing.T) {
 		{word: "PRE_AUTHORIZATION_INCREASE", change: map[string]any{"originalEFTTransactionID": original, "customerReference": ours, "requestedAmount": -300}, typ: domain.Decrement, outcome: providers.Approved, attempt: ours, original: original},
 		{word: "PRE_AUTHORIZATION_CAPTURE", change: map[string]any{"originalEFTTransactionID": original, "customerReference": ours, "finStatus": "CAPTURED"}, typ: domain.Capture, outcome: providers.Approved, attempt: ours, original: original},
 		{word: "CARD_PAN", typ: "", outcome: providers.Approved, attempt: sale, comment: "nothing of it is kept but its outcome"},
-		{word: "UNDEFINED", change: map[string]any{"finStatus": "PROCESSED", "totalAmount": 0}, typ: "", outcome: providers.Approved, attempt: sale, comment: "a printed receipt"},
+		{word: "UNDEFINED", change: map[string]any{"finStatus": "PROCESSED", "totalAmount": 0, "transactionReference": "", "customerReference": ours}, typ: "", outcome: providers.Approved, attempt: ours, comment: "a printed receipt"},
 		{word: "A_WORD_TO_COME", typ: "", outcome: providers.Approved, attempt: sale},
 	} {
 		change := map[string]any{"type": c.word, "efttransactionID": guid, "transactionID": guid}
@@ -289,6 +293,18 @@ func TestACallbackThatCannotBeBelievedIsAnError(t *testing.T) {
 	}
 	if events, err := a.TranslateCallback([]byte(`{"type":"UNDEFINED","finStatus":"","deviceStatus":{"serialNumber":"1"}}`)); err != nil || len(events) != 0 {
 		t.Errorf("a ping: %+v, %v", events, err)
+	}
+}
+
+// Only what moves no money is done without a word for it: a result that carries
+// the reference of a sale is not.
+func TestAResultWithoutAWordApprovesNoSale(t *testing.T) {
+	a := receiver(t, callbackToken)
+	for _, word := range []string{"", "PROCESSED"} {
+		events, err := translated(t, a, result(t, map[string]any{"finStatus": word, "type": "UNDEFINED", "totalAmount": 0}))
+		if err != nil || len(events) != 1 || events[0].Result.Outcome != providers.Pending {
+			t.Errorf("%q: %+v, %v", word, events, err)
+		}
 	}
 }
 

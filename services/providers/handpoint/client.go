@@ -32,7 +32,8 @@ func (a *Adapter) SellByToken(ctx context.Context, req providers.SaleRequest) (p
 // Refund gives back a part or the whole of a sale (seed 004, "/moto/refund").
 // It moves money. The document's overview says that linked operations carry no
 // transactionReference while its own sample sends one: a fresh one is sent, so
-// that the attempt can be asked for.
+// that the attempt can be asked for, and again as customerReference, by which it
+// is told apart where the sale's reference is kept.
 func (a *Adapter) Refund(ctx context.Context, req providers.RefundRequest) (providers.Result, error) {
 	if err := sendable("refund", req.Amount, req.AttemptRef); err != nil {
 		return providers.Result{}, err
@@ -42,7 +43,7 @@ func (a *Adapter) Refund(ctx context.Context, req providers.RefundRequest) (prov
 	}
 	res, err := a.post(ctx, "refund", "refund", refundRequest{
 		OriginalGUID: req.OriginalRef, Amount: motoRefundUnit.write(req.Amount), Currency: req.Amount.Currency().Code(),
-		TransactionReference: req.AttemptRef,
+		CustomerReference: req.AttemptRef, TransactionReference: req.AttemptRef,
 	}, req.AttemptRef, req.OriginalRef, "")
 	return a.notTheOriginal("refund", req.OriginalRef, res, err)
 }
@@ -51,7 +52,8 @@ func (a *Adapter) Refund(ctx context.Context, req providers.RefundRequest) (prov
 // settled (seed 004, "/moto/reversal"; within 24 hours or until the day's batch,
 // by the public document). It moves money. Amount is the original's whole
 // amount: what a part would do depends on the acquirer. A fresh
-// transactionReference is sent, as the endpoint's sample does.
+// transactionReference is sent, as the endpoint's sample does, and again as
+// customerReference.
 func (a *Adapter) VoidSale(ctx context.Context, req providers.FollowUp) (providers.Result, error) {
 	const op = "reversal"
 	if err := linkable(op, req.Amount, req.AttemptRef, req.OriginalRef); err != nil {
@@ -59,7 +61,7 @@ func (a *Adapter) VoidSale(ctx context.Context, req providers.FollowUp) (provide
 	}
 	res, err := a.post(ctx, op, "reversal", reversalRequest{
 		OriginalGUID: req.OriginalRef, Amount: motoReversalUnit.write(req.Amount), Currency: req.Amount.Currency().Code(),
-		TransactionReference: req.AttemptRef,
+		CustomerReference: req.AttemptRef, TransactionReference: req.AttemptRef,
 	}, req.AttemptRef, req.OriginalRef, "")
 	return a.notTheOriginal(op, req.OriginalRef, res, err)
 }
@@ -153,10 +155,14 @@ const opStatus = "status"
 // own is asked for by it; a linked operation that it does not find, or that has
 // none, is looked for among its original's, when OriginalAttempt is told: for a
 // linked operation on a terminal, which carries none, it has to be. A tip is read
-// off its sale; a tokenization cannot be asked for. Its errors never say NotDone: a question that failed says
+// off its sale; a tokenization cannot be asked for. What the provider gave a
+// reference to is never Absent. Its errors never say NotDone: a question that failed says
 // nothing of the attempt.
 func (a *Adapter) FindStatus(ctx context.Context, q providers.Lookup) (providers.Result, error) {
 	res, err := a.findStatus(ctx, q)
+	if err == nil && res.Outcome == providers.Absent && q.ProviderRef != "" {
+		res.Outcome, res.Text = providers.Pending, "the provider gave this a reference, and now does not know it"
+	}
 	return res, asked(err)
 }
 
@@ -182,8 +188,19 @@ func (a *Adapter) findStatus(ctx context.Context, q providers.Lookup) (providers
 		return providers.Result{}, err
 	}
 	res, err := a.readStatus(resp, q)
-	if err != nil || res.Outcome != providers.Absent || q.OriginalAttempt == "" || (q.Type != domain.Refund && q.Type != domain.Void) {
+	if strings.EqualFold(q.OriginalAttempt, q.AttemptRef) {
+		q.OriginalAttempt = "" // It follows nothing up.
+	}
+	follows := q.Type == domain.Void || q.Type == domain.Refund && (q.OriginalRef != "" || q.OriginalAttempt != "")
+	if err != nil || res.Outcome != providers.Absent || !follows {
 		return res, err
+	}
+	if q.OriginalAttempt == "" {
+		// Linked operations "will be automatically logged under the
+		// transactionReference of the original" (seed 004, "Transactions"), so that
+		// not to be found by another says nothing.
+		res.Outcome, res.Text = providers.Pending, "it may be listed under the reference of what it follows, which is not known"
+		return res, nil
 	}
 	resp, err = a.ask(ctx, q.OriginalAttempt, "status", "all")
 	if err != nil {

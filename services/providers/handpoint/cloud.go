@@ -153,7 +153,7 @@ func (a *Adapter) readHold(op string, resp *httpclient.Response, original string
 		return providers.Result{}, a.garbage(op, resp, "", "the answer approves without a guid")
 	case code == "00":
 		res.Outcome = providers.Approved
-	case code == "", approvedInPart[code]:
+	case undecided[code], approvedInPart[code], !issuerCode.MatchString(code):
 		// Neither a yes nor a no: the status service decides.
 	default:
 		res.Outcome, res.Reason = providers.Declined, issuerReason(code)

@@ -618,7 +618,7 @@ func TestABatchIsReadAndClosed(t *testing.T) {
 		t.Errorf("%+v, %v", b, err)
 	}
 	_, err = l.CloseBatch(t.Context(), req)
-	wantRefused(t, err, providers.KindRefused, true, domain.ReasonInvalidRequest)
+	wantRefused(t, err, providers.KindRefused, false, "")
 	req.Number = "9"
 	_, err = l.BatchSummary(t.Context(), req)
 	wantRefused(t, err, providers.KindRefused, false, "")
@@ -715,10 +715,18 @@ func TestUndefinedIsAbsentAtAnyAge(t *testing.T) {
 	// The adapter tells what the provider says; that it is believed 90 seconds
 	// after the last sending only is the registration's rule.
 	l := start(t, options{})
-	for _, typ := range []domain.TransactionType{domain.Sale, domain.Refund, domain.Void, domain.Preauth} {
-		if got := l.find(providers.Lookup{Type: typ, AttemptRef: uuid.NewString()}); got.Outcome != providers.Absent {
-			t.Errorf("%s: %+v", typ, got)
+	for _, typ := range []domain.TransactionType{domain.Sale, domain.Refund, domain.Preauth} {
+		q := providers.Lookup{Type: typ, AttemptRef: uuid.NewString()}
+		for _, age := range []time.Duration{0, 89 * time.Second, 2 * time.Second, 24 * time.Hour} {
+			l.pass(age)
+			if got := l.find(q); got.Outcome != providers.Absent {
+				t.Errorf("%s, %v later: %+v", typ, age, got)
+			}
 		}
+	}
+	// A void follows something up, which is logged under the original's reference.
+	if got := l.find(providers.Lookup{Type: domain.Void, AttemptRef: uuid.NewString()}); got.Outcome != providers.Pending {
+		t.Errorf("void: %+v", got)
 	}
 	for _, typ := range []domain.TransactionType{domain.Register, domain.TipAdjustment, domain.Increment, domain.Decrement, domain.Capture} {
 		_, err := l.FindStatus(t.Context(), providers.Lookup{Type: typ, AttemptRef: uuid.NewString()})

@@ -220,6 +220,10 @@ func TestMotoAnswers(t *testing.T) {
 		{"count limit", answer{status: 200, body: moto("65", "20.00")}, declined(domain.ReasonLimitExceeded)},
 		{"security code", answer{status: 200, body: moto("N7", "20.00")}, declined(domain.ReasonSecurityCode)},
 		{"an unknown code", answer{status: 200, body: moto("ZZ", "20.00")}, declined(domain.ReasonDeclined)},
+		{"in progress at the issuer's", answer{status: 200, body: moto("09", "20.00")}, pending},
+		{"the issuer's answer came too late", answer{status: 200, body: moto("68", "20.00")}, pending},
+		{"a code of another form", answer{status: 200, body: moto("000", "20.00")}, pending},
+		{"a word for a code", answer{status: 200, body: moto("APPROVED", "20.00")}, pending},
 		{"no code", answer{status: 200, body: moto("", "20.00")}, pending},
 		{"a part of the amount", answer{status: 200, body: moto("10", "10.00")}, pending},
 		{"approved, VIP", answer{status: 200, body: moto("11", "20.00")}, pending},
@@ -231,7 +235,12 @@ func TestMotoAnswers(t *testing.T) {
 		{"422", answer{status: 422, body: golden(t, "refusal_422.json")}, refused(domain.ReasonInvalidRequest)},
 		{"a code in the details alone", answer{status: 400, body: loopback(400, `,"details":{"errorCode":"3209","httpStatus":400}`)}, refused(domain.ReasonRefundTooLarge)},
 		{"a message that is an object", answer{status: 400, body: `{"error":{"statusCode":400,"name":"BadRequestError","message":{"error":1001,"message":"busy"}}}`}, refused(domain.ReasonDeviceBusy)},
-		{"400 with a code to come", answer{status: 400, body: loopback(400, `,"code":"9999"`)}, refused(domain.ReasonInvalidRequest)},
+		{"400 with a code to come", answer{status: 400, body: loopback(400, `,"code":"9999"`)}, verdict{kind: providers.KindRefused}},
+		{"400 with a terminal's code to come", answer{status: 400, body: `{"error":{"statusCode":400,"name":"BadRequestError","message":{"error":1004,"message":"words"}}}`}, verdict{kind: providers.KindRefused}},
+		{"400 of the schema", answer{status: 400, body: loopback(400, `,"code":"VALIDATION_FAILED"`)}, refused(domain.ReasonInvalidRequest)},
+		{"400 without a code", answer{status: 400, body: loopback(400, "")}, refused(domain.ReasonInvalidRequest)},
+		{"400 that says only that the gateway failed", answer{status: 400, body: `{"error":{"statusCode":400,"name":"BadRequestError","message":"Viscus operation failed"}}`}, verdict{kind: providers.KindRefused}},
+		{"400 that wraps a gateway's failure as a status", answer{status: 400, body: `{"error":{"statusCode":400,"name":"BadRequestError","message":"Viscus operation failed","details":{"status":504}}}`}, unknown},
 		{"400 that wraps an unlisted code", answer{status: 400, body: loopback(400, `,"code":"9999","details":{"errorCode":"9999","httpStatus":400}`)}, verdict{kind: providers.KindRefused}},
 		{"400 that wraps an unlisted number", answer{status: 400, body: loopback(400, `,"details":{"errorCode":9999}`)}, verdict{kind: providers.KindRefused}},
 		{"400 that wraps an unlisted code under a listed one", answer{status: 400, body: loopback(400, `,"code":"3107","details":{"errorCode":"9999"}`)}, verdict{kind: providers.KindRefused}},
@@ -269,6 +278,16 @@ func TestMotoAnswers(t *testing.T) {
 			c.want.check(t, res, err)
 		})
 	}
+}
+
+// "Business rule error or generic gateway error" (seed 004, "/batch/close", 400).
+func TestA400WithoutACodeDoesNotSayThatABatchIsOpen(t *testing.T) {
+	body := `{"error":{"statusCode":400,"name":"BadRequestError","message":"words"}}`
+	a := serve(t, map[string]answer{"/batch/close": {status: 400, body: body}, "/preauthorization/increase": {status: 400, body: body}}).adapter(t)
+	_, err := a.CloseBatch(t.Context(), providers.BatchRequest{Device: providers.DeviceRef{Serial: "1", Type: "VT"}, Number: "1", Currency: eur, AttemptRef: saleRef})
+	verdict{kind: providers.KindRefused}.check(t, providers.Result{}, err)
+	_, err = a.Increase(t.Context(), providers.ChangeRequest{By: money.FromMinor(100, eur), AttemptRef: refundRef, OriginalRef: saleGUID})
+	refused(domain.ReasonInvalidRequest).check(t, providers.Result{}, err)
 }
 
 func TestARefusalsCodeIsScrubbedWhereverItStands(t *testing.T) {
@@ -471,7 +490,11 @@ func TestALostRefundIsLookedForUnderItsSale(t *testing.T) {
 		want verdict
 	}{
 		{"the sale alone", list(sale), absent},
-		{"unknown sale", answer{status: 404, body: `{"error":{"statusCode":404,"name":"NotFoundError","message":"no"}}`}, absent},
+		// Linked operations are logged under the original's reference: without the
+		// original there is no list that could prove anything.
+		{"unknown sale", answer{status: 404, body: `{"error":{"statusCode":404,"name":"NotFoundError","message":"no"}}`}, pending},
+		{"an empty list", list(), garbage},
+		{"the list of another sale", list(strings.ReplaceAll(record("MOTO_SALE", "8d7a1c11-4b4d-4704-94ac-2570f9b00001", "g1", "2000", "AUTHORISED"), saleGUID, "g1")), garbage},
 		{"by its reference", list(sale, record("MOTO_REFUND", refundRef, "g2", "500", "AUTHORISED")), approved},
 		{"by its reference, declined", list(sale, record("MOTO_REFUND", refundRef, "g2", "500", "DECLINED")), declined(domain.ReasonDeclined)},
 		{"by the provider's id", list(sale, record("REFUND", saleRef, "known", "500", "AUTHORISED")), approved},
@@ -488,12 +511,25 @@ func TestALostRefundIsLookedForUnderItsSale(t *testing.T) {
 				"/transactions/" + refundRef + "/status":   {status: 200, body: undefined},
 				"/transactions/" + saleRef + "/status/all": c.a,
 			})
-			q := providers.Lookup{Type: domain.Refund, AttemptRef: refundRef, ProviderRef: "known", OriginalRef: saleGUID, OriginalAttempt: saleRef, Amount: money.FromMinor(500, eur)}
+			q := providers.Lookup{Type: domain.Refund, AttemptRef: refundRef, OriginalRef: saleGUID, OriginalAttempt: saleRef, Amount: money.FromMinor(500, eur)}
+			if c.name == "by the provider's id" {
+				q.ProviderRef = "known"
+			}
 			res, err := s.adapter(t).FindStatus(t.Context(), q)
 			c.want.check(t, res, err)
+			// Its own reference alone proves nothing of a linked one.
 			q.OriginalAttempt = ""
 			res, err = s.adapter(t).FindStatus(t.Context(), q)
-			absent.check(t, res, err)
+			pending.check(t, res, err)
+			// One that follows nothing has a list of its own, or none.
+			q.OriginalRef, q.OriginalAttempt = "", strings.ToUpper(refundRef)
+			if res, err = s.adapter(t).FindStatus(t.Context(), q); q.ProviderRef == "" {
+				absent.check(t, res, err)
+			}
+			q.OriginalAttempt = ""
+			if res, err = s.adapter(t).FindStatus(t.Context(), q); q.ProviderRef == "" {
+				absent.check(t, res, err)
+			}
 		})
 	}
 	t.Run("the document's list", func(t *testing.T) {
@@ -509,6 +545,86 @@ func TestALostRefundIsLookedForUnderItsSale(t *testing.T) {
 			t.Errorf("%+v", res)
 		}
 	})
+}
+
+// If the gateway keeps to "should not include a transactionReference", a refund
+// is listed under its sale's alone: what we sent beside it tells whose it is.
+func TestARefundThatIsLoggedUnderItsSaleIsFoundByWhatWasSentBeside(t *testing.T) {
+	s := serve(t, map[string]answer{"/moto/refund": {status: 504}, "/moto/reversal": {status: 504}})
+	a := s.adapter(t)
+	if _, err := a.Refund(t.Context(), refundOf(500)); err == nil {
+		t.Fatal("a lost answer was read")
+	}
+	if _, err := a.VoidSale(t.Context(), providers.FollowUp{Amount: money.FromMinor(2000, eur), AttemptRef: refundRef, OriginalRef: saleGUID}); err == nil {
+		t.Fatal("a lost answer was read")
+	}
+	for i, c := range []struct {
+		typ  domain.TransactionType
+		word string
+	}{{domain.Refund, "REFUND"}, {domain.Void, "REVERSAL"}} {
+		var sent struct {
+			CustomerReference string `json:"customerReference"`
+		}
+		if err := json.Unmarshal(s.bodies[i], &sent); err != nil {
+			t.Fatal(err)
+		}
+		record := func(guid, word, beside string) string {
+			return `{"type":"` + word + `","transactionReference":"` + saleRef + `","customerReference":"` + beside + `","efttransactionID":"` + guid + `","originalEFTTransactionID":"` + saleGUID +
+				`","totalAmount":500,"currency":"EUR","finStatus":"AUTHORISED"}`
+		}
+		other := record("g9", "REFUND", "8d7a1c11-4b4d-4704-94ac-2570f9b00001")
+		s.answers["/transactions/"+refundRef+"/status"] = answer{status: 200, body: `{"finStatus":"UNDEFINED"}`}
+		s.answers["/transactions/"+saleRef+"/status/all"] = answer{status: 200, body: "[" + other + "," + record("g2", c.word, sent.CustomerReference) + "]"}
+		q := providers.Lookup{Type: c.typ, AttemptRef: refundRef, OriginalRef: saleGUID, OriginalAttempt: saleRef, Amount: money.FromMinor(500, eur)}
+		res, err := a.FindStatus(t.Context(), q)
+		if approved.check(t, res, err); res.ProviderRef != "g2" || sent.CustomerReference != refundRef {
+			t.Errorf("%s: %+v, sent %q", c.typ, res, sent.CustomerReference)
+		}
+	}
+}
+
+// The provider gave it a reference, so that it did arrive there: "unknown" is
+// no proof of the contrary.
+func TestWhatTheProviderHasAReferenceForIsNeverAbsent(t *testing.T) {
+	sale := `{"type":"MOTO_SALE","transactionReference":"` + saleRef + `","efttransactionID":"` + saleGUID + `","totalAmount":2000,"currency":"EUR","finStatus":"AUTHORISED"}`
+	for _, q := range []providers.Lookup{
+		{Type: domain.Sale, AttemptRef: refundRef, ProviderRef: "known"},
+		{Type: domain.Refund, AttemptRef: refundRef, ProviderRef: "known", OriginalRef: saleGUID, OriginalAttempt: saleRef, Amount: money.FromMinor(500, eur)},
+		{Type: domain.Capture, AttemptRef: refundRef, ProviderRef: "known", OriginalRef: saleGUID, OriginalAttempt: saleRef, Amount: money.FromMinor(500, eur)},
+	} {
+		s := serve(t, map[string]answer{
+			"/transactions/" + refundRef + "/status":   {status: 200, body: `{"finStatus":"UNDEFINED","transactionReference":"` + refundRef + `"}`},
+			"/transactions/" + saleRef + "/status/all": {status: 200, body: "[" + sale + "]"},
+		})
+		res, err := s.adapter(t).FindStatus(t.Context(), q)
+		if pending.check(t, res, err); res.Text == "" {
+			t.Errorf("%s: it is not said why", q.Type)
+		}
+		q.ProviderRef = ""
+		res, err = s.adapter(t).FindStatus(t.Context(), q)
+		absent.check(t, res, err)
+	}
+}
+
+// A receipt that comes as markup is the provider's own, but for what nobody may
+// hold.
+func TestAPolledReceiptHoldsNoCardNumber(t *testing.T) {
+	const pan = "4111111111111111"
+	body := strings.Replace(statusOf("AUTHORISED"), "{", `{"customerReceipt":"<p>Card `+pan+`</p>","signatureUrl":"`+pan+`",`, 1)
+	s := serve(t, map[string]answer{"/transaction-result/1-2": {status: 200, body: body}})
+	res, done, err := s.adapter(t).TerminalResult(t.Context(), providers.TerminalStart{ResultRef: "1-2", AttemptRef: saleRef})
+	if err != nil || !done || len(res.Receipts) != 1 || res.Receipts[0].Kind != "html" || strings.Contains(fmt.Sprint(res.Receipts), pan) {
+		t.Errorf("%+v, %v, %v", res, done, err)
+	}
+}
+
+// An amount of nothing is an amount, and not the one that was asked for.
+func TestAnApprovalOfNothingTellsItsAmount(t *testing.T) {
+	s := serve(t, map[string]answer{"/transactions/" + saleRef + "/status": {status: 200, body: strings.Replace(statusOf("AUTHORISED"), "2000", "0", 1)}})
+	res, err := s.adapter(t).FindStatus(t.Context(), providers.Lookup{Type: domain.Sale, AttemptRef: saleRef})
+	if err != nil || res.Outcome != providers.Approved || res.Amount == nil || !res.Amount.IsZero() {
+		t.Errorf("%+v, %v", res, err)
+	}
 }
 
 // What can be done once only is ours when the list has it and names nobody's

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -52,6 +54,14 @@ var issuerReasons = map[string]domain.Reason{
 // for these neither yes nor no is said until its status service tells.
 var approvedInPart = map[string]bool{"08": true, "10": true, "11": true, "16": true, "85": true, "87": true}
 
+// undecided are response codes that tell of no decision: 09, the request is in
+// progress, and 68, the answer came too late. Money may have moved.
+var undecided = map[string]bool{"09": true, "68": true}
+
+// issuerCode is the form of a response code. What has another form is none of
+// ISO 8583's, so that it is no verdict.
+var issuerCode = regexp.MustCompile(`^[0-9A-Za-z]{2}$`)
+
 func issuerReason(code string) domain.Reason {
 	if r, ok := issuerReasons[strings.ToUpper(code)]; ok {
 		return r
@@ -74,6 +84,14 @@ var gatewayReasons = map[string]domain.Reason{
 	"3211": domain.ReasonWrongState,       // voided, not approved or already captured
 	"5252": domain.ReasonCardToken,        // card token failure
 }
+
+// codeValidation is the schema's code, of a request that the gateway never saw
+// (seed 004, "/moto/sale", 422).
+const codeValidation = "VALIDATION_FAILED"
+
+// gatewayFailed says that the gateway behind the cloud was reached, and no more
+// (seed 004, "/transactions/{guid}/token").
+const gatewayFailed = "Viscus operation failed"
 
 // readMoto classes the answer of /moto/sale, /moto/refund and /moto/reversal.
 func (a *Adapter) readMoto(op string, resp *httpclient.Response, ref, original, secret string) (providers.Result, error) {
@@ -112,7 +130,7 @@ func (a *Adapter) readMoto(op string, resp *httpclient.Response, ref, original, 
 			return providers.Result{}, a.garbage(op, resp, secret, "the answer approves without a guid")
 		}
 		res.Outcome = providers.Approved
-	case code == "":
+	case undecided[code], !issuerCode.MatchString(code):
 		// Neither a yes nor a no: the status service decides.
 	case approvedInPart[code]:
 		res.Text = strings.TrimSpace(res.Text + " (the amount or the terms may differ; asking the provider)")
@@ -143,30 +161,36 @@ func (a *Adapter) readFault(op string, resp *httpclient.Response, secret string)
 		Provider: Name, Op: op, Kind: providers.KindRefused,
 		Text: a.http.Words(ans.Error.Message.Text, secret), Raw: a.http.Scrub(resp.Body, secret),
 	}
-	if e.Text == "Viscus operation failed" || e.Text == "" {
+	if e.Text == gatewayFailed || e.Text == "" {
 		// The token endpoint's message says nothing; its details do.
 		if reason := a.http.Words(string(ans.Error.Details.Reason), secret); reason != "" {
 			e.Text = reason
 		}
 	}
 	// The gateway's own code comes first: it is the one that the verdict turns on.
-	gateway := string(ans.Error.Details.ErrorCode)
-	for _, code := range []string{gateway, string(ans.Error.Code), ans.Error.Message.Code, strconv.Itoa(resp.Status)} {
+	for _, code := range []string{string(ans.Error.Details.ErrorCode), string(ans.Error.Code), ans.Error.Message.Code} {
 		if e.Code == "" {
 			e.Code = a.http.Words(code, secret)
 		}
 	}
-	inner, _ := strconv.Atoi(string(ans.Error.Details.HTTPStatus))
 	reason, known := gatewayReasons[e.Code]
+	unlisted := e.Code != "" && e.Code != codeValidation && !known || e.Code == "" && e.Text == gatewayFailed
+	if e.Code == "" {
+		e.Code = strconv.Itoa(resp.Status)
+	}
+	inner, _ := strconv.Atoi(string(ans.Error.Details.HTTPStatus))
+	if inner == 0 {
+		inner, _ = strconv.Atoi(string(ans.Error.Details.Status))
+	}
 	switch {
 	case known && resp.Status == http.StatusBadRequest:
 		e.NotDone, e.Reason = true, reason
 	case inner >= 500 || inner == http.StatusRequestTimeout:
 		// A 400 of the cloud may wrap a failure of the gateway behind it.
 		e.Kind = providers.KindServer
-	case gateway != "" && !known && resp.Status != http.StatusUnprocessableEntity:
-		// The gateway was reached and says something that is not listed: only a
-		// listed code is a no.
+	case unlisted && resp.Status != http.StatusUnprocessableEntity:
+		// Whoever was reached says something that is not listed, wherever in the
+		// answer the code stands: only a listed code is a no.
 	case resp.Status == http.StatusBadRequest, resp.Status == http.StatusNotFound, resp.Status == http.StatusMethodNotAllowed,
 		resp.Status == http.StatusUnsupportedMediaType, resp.Status == http.StatusUnprocessableEntity:
 		e.NotDone, e.Reason = true, domain.ReasonInvalidRequest
@@ -207,7 +231,9 @@ func (a *Adapter) readFirst(resp *httpclient.Response) (statusAnswer, error) {
 // ours is neither a yes nor an absence.
 func (a *Adapter) readLinked(resp *httpclient.Response, q providers.Lookup, absent *providers.Result) (providers.Result, error) {
 	if resp.Status == http.StatusNotFound && absent != nil {
-		return *absent, nil
+		// The original is there by another reference than we have, and so may be
+		// what follows it.
+		return providers.Result{Text: "the provider does not know the original by our reference, so that it cannot list what follows it", Raw: a.http.Scrub(resp.Body)}, nil
 	}
 	if resp.Status != http.StatusOK {
 		return providers.Result{}, a.readFault(opStatus, resp, "")
@@ -216,6 +242,9 @@ func (a *Adapter) readLinked(resp *httpclient.Response, q providers.Lookup, abse
 	if !resp.IsJSON() || json.Unmarshal(resp.Body, &list) != nil {
 		return providers.Result{}, a.garbage(opStatus, resp, "", "the answer is not the document's JSON")
 	}
+	original := slices.ContainsFunc(list, func(ans statusAnswer) bool {
+		return strings.EqualFold(string(ans.TransactionReference), q.OriginalAttempt) || q.OriginalRef != "" && strings.EqualFold(string(ans.ref()), q.OriginalRef)
+	})
 	twin := ""
 	listed := false // a change of the hold that is certainly another attempt's
 	for _, ans := range list {
@@ -271,10 +300,10 @@ func (a *Adapter) readLinked(resp *httpclient.Response, q providers.Lookup, abse
 	switch {
 	case twin != "":
 		return providers.Result{Outcome: providers.Pending, Raw: a.http.Scrub(resp.Body), Text: twin}, nil
+	case !original:
+		return providers.Result{}, a.garbage(opStatus, resp, "", "the list does not hold the original")
 	case absent != nil:
 		return *absent, nil
-	case len(list) == 0:
-		return providers.Result{}, a.garbage(opStatus, resp, "", "the list is empty")
 	}
 	return providers.Result{Outcome: providers.Absent, Raw: a.http.Scrub(resp.Body)}, nil
 }
@@ -305,6 +334,11 @@ func isZero(t text) bool { return strings.Trim(string(t), "0") == "" }
 func holds(t domain.TransactionType) bool {
 	return t == domain.Increment || t == domain.Decrement || t == domain.Capture
 }
+
+// takesOrGives says that an approval of a type is of its totalAmount. A hold and
+// a capture have fields of their own beside it, so that nothing there may be
+// nothing told.
+func takesOrGives(t domain.TransactionType) bool { return t == domain.Sale || t == domain.Refund }
 
 func (s statusAnswer) ref() text {
 	if s.EFTTransactionID != "" {
@@ -403,7 +437,7 @@ func (a *Adapter) describe(ans statusAnswer, raw []byte) (res providers.Result, 
 		AuthCode:    a.http.Words(string(ans.AuthorisationCode)),
 		Card:        card(ans.MaskedCardNumber, ans.CardSchemeName, ans.ExpiryDateMMYY),
 		Token:       string(ans.CardToken),
-		Receipts:    receipts(ans),
+		Receipts:    a.receipts(ans),
 		Raw:         a.http.Scrub(raw),
 	}
 	switch ans.FinStatus {
@@ -432,7 +466,8 @@ func (a *Adapter) describe(ans statusAnswer, raw []byte) (res providers.Result, 
 	case res.Outcome == providers.Declined && res.ProviderRef == "" && ans.TransactionReference == "" && ans.CustomerReference == "":
 		return res, "the answer names no transaction"
 	}
-	if !isZero(ans.TotalAmount) {
+	// Nothing is an amount too, of an approval that moves money.
+	if !isZero(ans.TotalAmount) || ans.TotalAmount != "" && res.Outcome == providers.Approved && takesOrGives(typeOf(ans)) {
 		amount, err := readAmount(statusUnit, ans.TotalAmount, ans.Currency)
 		if err != nil {
 			return res, "the answer's amount cannot be read"
@@ -451,8 +486,8 @@ func (a *Adapter) describe(ans statusAnswer, raw []byte) (res providers.Result, 
 
 // receipts gives the provider's own, which come as addresses or inline, and the
 // signature, an address or a picture in base64 (seed 004,
-// "/transaction-result/{transactionResultId}").
-func receipts(ans statusAnswer) []providers.Receipt {
+// "/transaction-result/{transactionResultId}"). Markup is without card numbers.
+func (a *Adapter) receipts(ans statusAnswer) []providers.Receipt {
 	var out []providers.Receipt
 	for _, r := range []struct {
 		copy   string
@@ -461,16 +496,18 @@ func receipts(ans statusAnswer) []providers.Receipt {
 	}{
 		{"customer", ans.CustomerReceipt, "html"}, {"merchant", ans.MerchantReceipt, "html"}, {"signature", ans.SignatureURL, "image"},
 	} {
-		kind := r.inline
+		kind, body := r.inline, string(r.body)
 		switch {
-		case r.body == "":
+		case body == "":
 			continue
-		case isAddress(string(r.body)):
+		case isAddress(body):
 			kind = "url"
-		case kind == "image" && !isBase64(string(r.body)):
+		case kind == "image" && !isPicture(body):
 			continue
+		case kind == "html":
+			body = a.http.ScrubText(body)
 		}
-		out = append(out, providers.Receipt{Copy: r.copy, Kind: kind, Body: string(r.body)})
+		out = append(out, providers.Receipt{Copy: r.copy, Kind: kind, Body: body})
 	}
 	return out
 }
@@ -481,9 +518,11 @@ func isAddress(s string) bool {
 	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && !strings.ContainsAny(s, " <>\n")
 }
 
-func isBase64(s string) bool {
+// isPicture says that a text can be a picture in base64, which digits alone,
+// such as a card's, cannot.
+func isPicture(s string) bool {
 	_, err := base64.StdEncoding.DecodeString(s)
-	return err == nil
+	return err == nil && !isDigits(s)
 }
 
 func readAmount(u unit, s, currency text) (*money.Amount, error) {

@@ -278,13 +278,14 @@ func (a *Adapter) TerminalResult(ctx context.Context, start providers.TerminalSt
 
 // terminalOutcome is describe for what a terminal itself tells, who also knows
 // words for what moves no money: PROCESSED of a receipt that was printed, and
-// (ASSUMPTION) an empty one with the device's own status of a ping.
+// (ASSUMPTION) an empty one with the device's own status of a ping. Neither
+// carries a transactionReference, which original operations do.
 func (a *Adapter) terminalOutcome(ans statusAnswer, raw []byte) (providers.Result, string) {
 	res, why := a.describe(ans, raw)
 	if why != "" {
 		return res, why
 	}
-	moves := typeOf(ans) != "" || !isZero(ans.TotalAmount)
+	moves := typeOf(ans) != "" || !isZero(ans.TotalAmount) || strings.Trim(string(ans.TransactionReference), "0-") != ""
 	switch {
 	case moves:
 	case ans.FinStatus == "PROCESSED", ans.FinStatus == "" && ans.DeviceStatus.SerialNumber != "":

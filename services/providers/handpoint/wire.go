@@ -74,12 +74,14 @@ type (
 		OriginalGUID         string `json:"originalGuid"`
 		Amount               string `json:"amount"`
 		Currency             string `json:"currency"`
+		CustomerReference    string `json:"customerReference"`
 		TransactionReference string `json:"transactionReference"`
 	}
 	refundRequest struct {
 		OriginalGUID         string `json:"originalGuid"`
 		Amount               string `json:"amount"`
 		Currency             string `json:"currency"`
+		CustomerReference    string `json:"customerReference"`
 		TransactionReference string `json:"transactionReference"`
 	}
 
@@ -156,6 +158,7 @@ type (
 		Description text `json:"description"`
 		Reason      text `json:"reason"`
 		HTTPStatus  text `json:"httpStatus"`
+		Status      text `json:"status"` // of the wrapped answer as a whole
 	}
 )
 

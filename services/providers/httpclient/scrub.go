@@ -157,8 +157,10 @@ func writeString(out *bytes.Buffer, s string) {
 }
 
 var (
-	// fieldText finds name=value, name: value and "name":"value" in text.
-	fieldText = regexp.MustCompile(`(?i)([a-z0-9][a-z0-9_-]*)(\\?["']?\s*[:=]\s*)(\\?"[^"]*"?|'[^']*'?|(?:basic|bearer)\s+[^\s,;&}\])<]+|[^\s,;&}\])<"']+)`)
+	// fieldText finds name=value, name: value and "name":"value" in text. What
+	// is redacted already is a part of the value, so that scrubbing again changes
+	// nothing and what stands behind a known secret goes with it.
+	fieldText = regexp.MustCompile(`(?i)([a-z0-9][a-z0-9_-]*)(\\?["']?\s*[:=]\s*)(\\?"[^"]*"?|'[^']*'?|(?:basic|bearer)\s+(?:\[redacted\]|[^\s,;&}\])<])+|(?:\[redacted\]|[^\s,;&}\])<"'])+)`)
 	// elementText finds <name>value<, as of XML.
 	elementText = regexp.MustCompile(`(?i)<([a-z0-9][a-z0-9_:-]*)[^<>]*>([^<]+)`)
 	digitGroups = regexp.MustCompile(`[0-9]+(?:[ -][0-9]+)*`)

@@ -40,6 +40,35 @@ func TestScrubTakesSecretsAndCardNumbers(t *testing.T) {
 	}
 }
 
+// What is kept is scrubbed again whenever it is shown: nothing may grow.
+func TestScrubbingTwiceIsScrubbingOnce(t *testing.T) {
+	c := New(ClientOptions{Provider: "x", Secrets: []string{"tok_12345"}})
+	for _, in := range []string{
+		"ssk=A1B2C3, x=1", "ssk=[redacted]", "Authorization: Basic YWJjOmRlZg==", `"password": "hunter22", pan 4111111111111111`,
+		"token=ab" + "tok_12345" + "cd&a=1", "<password>hunter22</password>", `{"m":"ssk=A1B2C3","token":"x"}`, `{"a":1,"sharedSecret":"hunter2`,
+	} {
+		once := c.ScrubText(in)
+		if twice := c.ScrubText(once); twice != once {
+			t.Errorf("%s: %s, then %s", in, once, twice)
+		}
+		body := c.Scrub([]byte(in))
+		if twice := c.Scrub(body); string(twice) != string(body) {
+			t.Errorf("%s: %s, then %s", in, body, twice)
+		}
+	}
+	if got, want := c.ScrubText("token=abtok_12345cd&a=1"), "token=[redacted]&a=1"; got != want {
+		t.Errorf("a secret inside a hidden value: %s, want %s", got, want)
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		names := rapid.SampledFrom([]string{"ssk", "token", "x", "cvv", "Authorization", "password"})
+		in := names.Draw(t, "name") + rapid.SampledFrom([]string{"=", ": ", ` : `}).Draw(t, "sep") + rapid.StringMatching(`[a-z0-9\[\] <>&;,=]{0,30}`).Draw(t, "value")
+		once := ScrubText(in)
+		if twice := ScrubText(once); twice != once {
+			t.Fatalf("%q: %q, then %q", in, once, twice)
+		}
+	})
+}
+
 func TestTheTimesOfTheScrubTestHaveARightCheckDigit(t *testing.T) {
 	for _, s := range []string{"20251204064010277", "1795188233666"} {
 		if !luhn(s) {

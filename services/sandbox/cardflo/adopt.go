@@ -48,11 +48,13 @@ func (s *Server) Adopt(account string, charges []kit.Charge) error {
 			continue
 		case !plain && (!enabled || in.AmountMinor <= 0):
 			return fmt.Errorf("charge %q has no amount that this connector takes", in.ID)
+		case in.CallbackURL != "" && !isHTTPURL(in.CallbackURL):
+			return fmt.Errorf("charge %q has an address for callbacks that is none", in.ID)
 		case known[in.ID] != nil:
 			continue
 		}
 		t := &transaction{connector: c, typ: typ, uuid: in.ID, purchaseID: in.At.Format("20060102") + "-" + in.ID, merchantID: in.Reference,
-			referenceUUID: in.OriginalID, original: original, status: statusSuccess, at: in.At,
+			referenceUUID: in.OriginalID, original: original, status: statusSuccess, at: in.At, callbackURL: in.CallbackURL,
 			card: card{brand: "VISA", last4: "1111", month: 12, year: 2030, outcome: approve()}}
 		if !plain {
 			t.minor, t.decimals, t.currency = in.AmountMinor, decimals, in.Currency

@@ -142,23 +142,24 @@ func (t *transaction) notification() callbackBody {
 }
 
 // notify owes the merchant a notification of a transaction that has ended. It
-// does nothing while callbacks are off or no callbackUrl was given.
-func (s *Server) notify(t *transaction) {
+// does nothing while callbacks are off or no callbackUrl was given, and answers
+// whether it did something.
+func (s *Server) notify(t *transaction) bool {
 	if t.status == statusPending || t.status == statusRedirect {
-		return
+		return false
 	}
-	s.send(t, t.callbackURL, t.notification())
+	return s.send(t, t.callbackURL, t.notification())
 }
 
-// send owes the merchant one notification. ASSUMPTION: loopback addresses are
-// allowed, which the real gateway refuses.
-func (s *Server) send(t *transaction, target string, out callbackBody) {
-	if target == "" {
-		return
+// send owes the merchant one notification, and answers whether it does.
+// ASSUMPTION: loopback addresses are allowed, which the real gateway refuses.
+func (s *Server) send(t *transaction, target string, out callbackBody) bool {
+	if target == "" || !s.kit.Callbacks.Enabled() {
+		return false
 	}
 	u, err := url.Parse(target)
 	if err != nil {
-		return
+		return false
 	}
 	body, secret, uri := encode(out), t.connector.SharedSecret, u.RequestURI()
 	s.kit.Callbacks.Send(kit.Callback{
@@ -180,4 +181,5 @@ func (s *Server) send(t *transaction, target string, out callbackBody) {
 			return status == http.StatusOK && strings.TrimSpace(string(body)) == "OK"
 		},
 	})
+	return true
 }

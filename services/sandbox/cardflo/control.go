@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
+	"strings"
 
 	"github.com/counterfoil/counterfoil/services/sandbox/kit"
 )
@@ -37,31 +39,65 @@ type Told struct {
 	UUID string `json:"uuid"`
 }
 
+// doings are what the gateway does by itself, by the name of its control.
+func (s *Server) doings() map[string]doing {
+	return map[string]doing{
+		"chargeback": s.chargeBack, "chargeback-reversal": s.reverseChargeback, "adjustment": s.adjust,
+		"account-update": s.updateAccount, "network-token": s.updateToken, "notify": s.tellAgain,
+	}
+}
+
+// doing answers the transaction that was made or told of, and whether somebody
+// was called. With an error nothing was changed. The caller holds the lock.
+type doing func(*transaction, Event) (about *transaction, told bool, err error)
+
 // Controls are the gateway's own doings: chargeback, chargeback-reversal,
 // adjustment, account-update and network-token, each with an Event as its body,
 // and notify, which tells a transaction's present state again. All answer Told.
 func (s *Server) Controls() map[string]http.Handler {
 	out := map[string]http.Handler{}
-	for name, do := range map[string]func(*transaction, Event) (*transaction, error){
-		"chargeback": s.chargeBack, "chargeback-reversal": s.reverseChargeback, "adjustment": s.adjust,
-		"account-update": s.updateAccount, "network-token": s.updateToken, "notify": s.tellAgain,
-	} {
+	for name, do := range s.doings() {
 		out[name] = kit.Command(func(e Event) (any, error) {
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			s.catchUp()
-			t := s.find(func(t *transaction) bool { return t.uuid == e.UUID })
-			if t == nil {
-				return nil, errors.New("there is no transaction with that uuid")
-			}
-			about, err := do(t, e)
+			about, _, err := s.happen(do, e)
 			if err != nil {
 				return nil, err
 			}
-			return Told{UUID: about.uuid}, nil
+			return Told{UUID: about}, nil
 		})
 	}
 	return out
+}
+
+// happen does one thing and answers the uuid of what was made or told of, and
+// whether somebody was called.
+func (s *Server) happen(do doing, e Event) (about string, told bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.catchUp()
+	t := s.find(func(t *transaction) bool { return t.uuid == e.UUID })
+	if t == nil {
+		return "", false, errors.New("there is no transaction with that uuid")
+	}
+	made, told, err := do(t, e)
+	if err != nil {
+		return "", false, err
+	}
+	return made.uuid, told, nil
+}
+
+// minor reads the event's amount, which nobody checked yet.
+func (e Event) minor(t *transaction) (int64, error) {
+	if !amountShape.MatchString(e.Amount) {
+		return 0, errors.New("the amount must look like 9.50")
+	}
+	if _, fraction, _ := strings.Cut(e.Amount, "."); len(fraction) > t.decimals {
+		return 0, fmt.Errorf("the amount has more decimals than %s", t.currency)
+	}
+	minor, err := minorUnits(e.Amount, t.decimals)
+	if err != nil {
+		return 0, errors.New("the amount must be above 0 and not too large")
+	}
+	return minor, nil
 }
 
 func (e Event) target(t *transaction) string {
@@ -71,20 +107,20 @@ func (e Event) target(t *transaction) string {
 	return t.callbackURL
 }
 
-func (s *Server) chargeBack(t *transaction, e Event) (*transaction, error) {
+func (s *Server) chargeBack(t *transaction, e Event) (*transaction, bool, error) {
 	if (t.typ != typeDebit && t.typ != typeCapture) || t.status != statusSuccess {
-		return nil, errors.New("only a successful debit or capture can be charged back")
+		return nil, false, errors.New("only a successful debit or capture can be charged back")
 	}
 	left := t.minor - t.chargedBackMinor
 	minor := left
 	if e.Amount != "" {
 		var err error
-		if minor, err = minorUnits(e.Amount, t.decimals); err != nil {
-			return nil, err
+		if minor, err = e.minor(t); err != nil {
+			return nil, false, err
 		}
 	}
 	if minor <= 0 || minor > left {
-		return nil, errors.New("that is more than can be charged back")
+		return nil, false, errors.New("that is more than can be charged back")
 	}
 	c := s.make(t.connector, typeChargeback, "")
 	c.merchantID, c.purchaseID = "auto-"+c.uuid, t.purchaseID
@@ -95,13 +131,12 @@ func (s *Server) chargeBack(t *transaction, e Event) (*transaction, error) {
 	}
 	t.chargedBackMinor += minor
 	s.record(c)
-	s.notify(c)
-	return c, nil
+	return c, s.notify(c), nil
 }
 
-func (s *Server) reverseChargeback(t *transaction, e Event) (*transaction, error) {
+func (s *Server) reverseChargeback(t *transaction, e Event) (*transaction, bool, error) {
 	if t.typ != typeChargeback || t.original == nil || t.reversed {
-		return nil, errors.New("only a chargeback can be reversed, and only once")
+		return nil, false, errors.New("only a chargeback can be reversed, and only once")
 	}
 	c := s.make(t.connector, typeChargebackReversal, "")
 	c.merchantID, c.purchaseID = "auto-"+c.uuid, t.purchaseID
@@ -113,51 +148,51 @@ func (s *Server) reverseChargeback(t *transaction, e Event) (*transaction, error
 	t.reversed = true
 	t.original.chargedBackMinor -= t.minor
 	s.record(c)
-	s.notify(c)
-	return c, nil
+	return c, s.notify(c), nil
 }
 
 // adjust changes an amount after the fact (seed 003, section Callback Data,
 // notificationSource).
-func (s *Server) adjust(t *transaction, e Event) (*transaction, error) {
+func (s *Server) adjust(t *transaction, e Event) (*transaction, bool, error) {
 	if t.status != statusSuccess || t.currency == "" {
-		return nil, errors.New("only a successful transaction with an amount can be adjusted")
+		return nil, false, errors.New("only a successful transaction with an amount can be adjusted")
 	}
 	if e.Source != "reconciliation" && e.Source != "settlement" {
-		return nil, fmt.Errorf("source must be reconciliation or settlement, not %q", e.Source)
+		return nil, false, fmt.Errorf("source must be reconciliation or settlement, not %q", e.Source)
 	}
-	minor, err := minorUnits(e.Amount, t.decimals)
+	minor, err := e.minor(t)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	was := t.amount()
 	t.minor = minor
 	out := t.notification()
 	out.NotificationSource, out.OriginalAmount, out.OriginalCurrency = e.Source, was, t.currency
-	s.send(t, e.target(t), out)
-	return t, nil
+	return t, s.send(t, e.target(t), out), nil
 }
 
-func (s *Server) updateAccount(t *transaction, e Event) (*transaction, error) {
+func (s *Server) updateAccount(t *transaction, e Event) (*transaction, bool, error) {
 	if !t.registered || t.status != statusSuccess {
-		return nil, errors.New("only a stored card can be updated")
+		return nil, false, errors.New("only a stored card can be updated")
 	}
 	switch e.Result {
 	case "updated", "closed", "new_expiry", "contact":
 	default:
-		return nil, errors.New("result must be updated, closed, new_expiry or contact")
+		return nil, false, errors.New("result must be updated, closed, new_expiry or contact")
 	}
 	if err := t.card.renew(e); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	out := t.notification()
 	out.ExtraData = map[string]any{"lastCardUpdateDate": s.kit.Clock.Now().Format("2006-01-02"), "lastCardUpdateResult": e.Result}
-	s.send(t, e.target(t), out)
-	return t, nil
+	return t, s.send(t, e.target(t), out), nil
 }
 
-// renew takes over what an event says of the card.
+// renew takes over what an event says of the card, all of it or nothing.
 func (c *card) renew(e Event) error {
+	if e.Last4 != "" && !fourDigits.MatchString(e.Last4) {
+		return errors.New("last4 must be four digits")
+	}
 	if e.Expiry != "" {
 		month, year, ok := readExpiry(e.Expiry)
 		if !ok {
@@ -166,23 +201,22 @@ func (c *card) renew(e Event) error {
 		c.month, c.year = month, year
 	}
 	if e.Last4 != "" {
-		if len(e.Last4) != 4 {
-			return errors.New("last4 must be four digits")
-		}
 		c.last4 = e.Last4
 	}
 	return nil
 }
 
-func (s *Server) updateToken(t *transaction, e Event) (*transaction, error) {
+var fourDigits = regexp.MustCompile(`^[0-9]{4}$`)
+
+func (s *Server) updateToken(t *transaction, e Event) (*transaction, bool, error) {
 	if t.card.last4 == "" || t.status != statusSuccess {
-		return nil, errors.New("only a card has a network token")
+		return nil, false, errors.New("only a card has a network token")
 	}
 	if e.Status == "" {
-		return nil, errors.New("status is missing")
+		return nil, false, errors.New("status is missing")
 	}
 	if err := t.card.renew(e); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	out := t.notification()
 	out.ExtraData = map[string]any{"networkTokenStatus": e.Status}
@@ -190,11 +224,9 @@ func (s *Server) updateToken(t *transaction, e Event) (*transaction, error) {
 		out.ExtraData["lastNetworkTokenUpdateDate"] = s.kit.Clock.Now().Format("2006-01-02")
 		out.ExtraData["lastNetworkTokenUpdateResult"] = e.Result
 	}
-	s.send(t, e.target(t), out)
-	return t, nil
+	return t, s.send(t, e.target(t), out), nil
 }
 
-func (s *Server) tellAgain(t *transaction, e Event) (*transaction, error) {
-	s.send(t, e.target(t), t.notification())
-	return t, nil
+func (s *Server) tellAgain(t *transaction, e Event) (*transaction, bool, error) {
+	return t, s.send(t, e.target(t), t.notification()), nil
 }

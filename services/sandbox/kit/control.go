@@ -41,10 +41,6 @@ type Controlled interface {
 	Controls() map[string]http.Handler
 }
 
-// Command is a control with a strict JSON body: it answers 204, 200 with what do
-// returns, or 400 with its error.
-func Command[T any](do func(T) (any, error)) http.Handler { return control(do) }
-
 // Pump brings an emulator up to its clock: what was pending ends, and callbacks
 // that are due are sent again.
 func Pump(e Emulator) {
@@ -62,19 +58,19 @@ func ControlHandler(emulators map[string]Emulator) http.Handler {
 	mux := http.NewServeMux()
 	for name, e := range emulators {
 		base, k := ControlPrefix+name+"/", e.Kit()
-		mux.Handle("POST "+base+"outcome", control(func(o Outcome) (any, error) { return nil, k.Outcomes.Push(o) }))
-		mux.Handle("POST "+base+"fault", control(func(f Fault) (any, error) { return nil, k.Faults.Push(f) }))
-		mux.Handle("POST "+base+"release", control(func(struct{}) (any, error) { k.Faults.Release(); return nil, nil }))
+		mux.Handle("POST "+base+"outcome", Command(func(o Outcome) (any, error) { return nil, k.Outcomes.Push(o) }))
+		mux.Handle("POST "+base+"fault", Command(func(f Fault) (any, error) { return nil, k.Faults.Push(f) }))
+		mux.Handle("POST "+base+"release", Command(func(struct{}) (any, error) { k.Faults.Release(); return nil, nil }))
 		if a, ok := e.(Adopter); ok {
-			mux.Handle("POST "+base+"adopt", control(func(in adoption) (any, error) { return nil, a.Adopt(in.Account, in.Charges) }))
+			mux.Handle("POST "+base+"adopt", Command(func(in adoption) (any, error) { return nil, a.Adopt(in.Account, in.Charges) }))
 		}
 		if c, ok := e.(Controlled); ok {
-			for control, h := range c.Controls() {
-				mux.Handle("POST "+base+control, h)
+			for command, h := range c.Controls() {
+				mux.Handle("POST "+base+command, h)
 			}
 		}
-		mux.Handle("POST "+base+"reset", control(func(struct{}) (any, error) { e.Reset(); return nil, nil }))
-		mux.Handle("POST "+base+"clock/advance", control(func(a advance) (any, error) {
+		mux.Handle("POST "+base+"reset", Command(func(struct{}) (any, error) { e.Reset(); return nil, nil }))
+		mux.Handle("POST "+base+"clock/advance", Command(func(a advance) (any, error) {
 			if a.Seconds <= 0 {
 				return nil, errors.New("seconds must be above 0")
 			}
@@ -82,7 +78,7 @@ func ControlHandler(emulators map[string]Emulator) http.Handler {
 			Pump(e)
 			return clockReply{Now: k.Clock.Now()}, nil
 		}))
-		mux.Handle("POST "+base+"callbacks", control(func(s callbackSwitch) (any, error) {
+		mux.Handle("POST "+base+"callbacks", Command(func(s callbackSwitch) (any, error) {
 			if s.Enabled == nil {
 				return nil, errors.New("enabled must be true or false")
 			}
@@ -122,10 +118,10 @@ type (
 	}
 )
 
-// control decodes a strict JSON body and answers 204, 200 with a value, or 400.
-// It insists on the JSON content type, which a form of a foreign web page
-// cannot send without asking first.
-func control[T any](do func(T) (any, error)) http.Handler {
+// Command is a control with a strict JSON body: it answers 204, 200 with what do
+// returns, or 400 with its error. It insists on the JSON content type, which a
+// form of a foreign web page cannot send without asking first.
+func Command[T any](do func(T) (any, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/json" {
 			writeJSON(w, http.StatusUnsupportedMediaType, controlError{Error: "send application/json"})

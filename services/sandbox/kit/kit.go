@@ -117,6 +117,9 @@ type Charge struct {
 	Approved bool      `json:"approved"`
 	Card     string    `json:"card,omitempty"`
 	At       time.Time `json:"at"`
+	// CallbackURL is where the caller wants to be told of what happens to it.
+	// Only Adopt reads it; a ledger does not tell it.
+	CallbackURL string `json:"callback_url,omitempty"`
 }
 
 // State is the ledger of an emulator.
