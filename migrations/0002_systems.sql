@@ -82,6 +82,9 @@ $$;
 -- +goose StatementEnd
 grant select, insert, update on callbacks to counterfoil_app;
 
+-- A connection is removed only when nothing of it is open.
+create index transactions_unsettled on transactions (merchant_id, connection_id) where status in ('pending', 'processing', 'unknown', 'needs_person');
+
 -- Where a callback belongs to: its address names a connection only.
 insert into directory (kind, key_hash, merchant_id)
   select 'connection', sha256(id::text::bytea), merchant_id from connections on conflict do nothing;

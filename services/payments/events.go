@@ -185,7 +185,7 @@ func (v *telling) find(ctx context.Context) error {
 			return err
 		}
 		switch {
-		case found && (x.Type == v.e.Type || v.e.Type == ""):
+		case found && (v.e.Type == "" || sameType(v.e.Type, x.Type)):
 			v.x, v.found = x, true
 		case found:
 			v.taken = true
@@ -254,7 +254,7 @@ func (v *telling) outcome(ctx context.Context) (Told, error) {
 		return v.unknownObject(ctx)
 	}
 	switch {
-	case e.Type != "" && e.Type != x.Type:
+	case e.Type != "" && !sameType(e.Type, x.Type):
 		return quarantined("It calls our %s a %s.", lower(x.Type), lower(e.Type)), nil
 	case x.ProviderRef != "" && e.ProviderRef != "" && x.ProviderRef != e.ProviderRef:
 		return quarantined("It gives our attempt another reference than the provider gave before."), nil
@@ -294,6 +294,35 @@ func (v *telling) contradicted(ctx context.Context, x domain.Transaction) (Told,
 	out := quarantined("It calls cancelled or declined what is approved here.")
 	out.TransactionID = x.ID
 	return out, nil
+}
+
+// sameType says that an event of one type can be about our transaction of
+// another: a part of a hold is released by a void too, and a provider does not
+// say which it was (seed 003, "Void").
+func sameType(told, ours domain.TransactionType) bool {
+	return told == ours || told == domain.Void && ours == domain.Decrement
+}
+
+// held is what is held on a pre-authorisation now.
+func (v *telling) held(ctx context.Context, hold domain.Transaction) (money.Amount, error) {
+	txs, err := v.tx.Transactions(ctx, hold.PaymentID)
+	if err != nil {
+		return hold.Amount, err
+	}
+	sum := hold.Amount
+	for _, t := range txs {
+		switch {
+		case t.Status != domain.TxApproved:
+		case t.Type == domain.Increment:
+			sum, err = sum.Add(t.Amount)
+		case t.Type == domain.Decrement:
+			sum, err = sum.Sub(t.Amount)
+		}
+		if err != nil {
+			return sum, err
+		}
+	}
+	return sum, nil
 }
 
 func lower(t domain.TransactionType) string { return strings.ReplaceAll(string(t), "_", " ") }
@@ -374,7 +403,17 @@ func (v *telling) followUp(ctx context.Context) (Told, error) {
 			return v.wait("It refunds %s; at most %s can be refunded.", amount.FormatCode(), p.Refundable().FormatCode()), nil
 		}
 	}
-	x := v.newTransaction(p.ID, e.Type, amount)
+	typ := e.Type
+	if typ == domain.Void && o.Type == domain.Preauth {
+		held, err := v.held(ctx, o)
+		if err != nil {
+			return Told{}, err
+		}
+		if c, err := amount.Cmp(held); err == nil && c < 0 && e.Result.Amount != nil {
+			typ = domain.Decrement
+		}
+	}
+	x := v.newTransaction(p.ID, typ, amount)
 	x.OriginalRef = o.ProviderRef
 	if err := v.insert(ctx, x); err != nil {
 		return Told{}, err

@@ -14,6 +14,7 @@ import (
 	"github.com/riverqueue/river/rivertype"
 
 	"github.com/counterfoil/counterfoil/services/domain"
+	"github.com/counterfoil/counterfoil/services/jobs/args"
 )
 
 // querier is what both kinds of unit of work offer.
@@ -134,10 +135,19 @@ func (s *Store) readOn(ctx context.Context, db *sqlx.DB, m domain.MerchantID, f 
 	return nil
 }
 
+// CallbackQueue holds what needs the database alone, so that a provider that is
+// slow to answer questions does not hold up what others tell.
+const CallbackQueue = "callbacks"
+
 // Enqueue inserts the job in this unit of work: it exists if and only if the
 // commit does. It starts at the given time.
 func (t *Tx) Enqueue(ctx context.Context, job river.JobArgs, at time.Time) error {
+	queue := river.QueueDefault
+	if _, ok := job.(args.HandleCallback); ok {
+		queue = CallbackQueue
+	}
 	_, err := t.store.jobs.InsertTx(ctx, t.sqltx, job, &river.InsertOpts{
+		Queue:       queue,
 		ScheduledAt: at,
 		MaxAttempts: 1000,
 		// One live job per set of arguments. A completed or discarded one does not

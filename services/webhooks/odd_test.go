@@ -253,3 +253,31 @@ func TestWhatBroughtNoMoneyIsNeitherAdjustedNorChargedBack(t *testing.T) {
 		t.Errorf("the books changed:\n%s\nbefore:\n%s", now, before)
 	}
 }
+
+// A part of a hold is released by a void too, and the notification says no more
+// than its amount.
+func TestAVoidOfAPartReleasesAPartAndAVoidOfAllReleasesTheHold(t *testing.T) {
+	h := newHouse(t)
+	x := h.sale(10000)
+	// Pre-authorisations are not taken here yet: the sale becomes one.
+	for _, q := range []string{`update transactions set type = 'preauth'`, `update payments set captured_minor = 0, status = 'authorised'`} {
+		_, err := h.owner.Exec(q)
+		must(t, err)
+	}
+	void := func(uuid, amount string) map[string]any {
+		return notice(map[string]any{"uuid": uuid, "merchantTransactionId": "portal-" + uuid, "transactionType": "VOID", "amount": amount, "referenceUuid": x.ProviderRef})
+	}
+	h.tell(void("vo0000000000000000aa", "40.00"))
+	d := h.get(x.PaymentID)
+	if d.Payment.Status != domain.PaymentAuthorised || d.Transactions[0].Type != domain.Decrement || d.Transactions[0].Amount != money.FromMinor(4000, gbp) {
+		t.Errorf("%s, %s of %s", d.Payment.Status, d.Transactions[0].Type, d.Transactions[0].Amount)
+	}
+	h.tell(void("vo0000000000000000ab", "60.00"))
+	d = h.get(x.PaymentID)
+	if d.Payment.Status != domain.PaymentVoided || d.Transactions[0].Type != domain.Void {
+		t.Errorf("%s, %s", d.Payment.Status, d.Transactions[0].Type)
+	}
+	if n := h.count(`select count(*) from callbacks where status <> 'applied'`); n != 0 {
+		t.Errorf("%d calls were not applied", n)
+	}
+}

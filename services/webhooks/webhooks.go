@@ -239,23 +239,19 @@ func (s *Service) Handle(ctx context.Context, m domain.MerchantID, id domain.Cal
 	}
 	p, err := s.bind(ctx, m, c.ConnectionID, "")
 	if domain.CodeOf(err) == domain.NotFound {
-		return 0, s.store.InTenant(ctx, m, func(tx *store.Tx) error {
-			return s.end(ctx, tx, c, payments.Told{Status: domain.CallbackQuarantined, Why: "Its connection was removed before it could be applied."})
-		})
+		return 0, s.quarantine(ctx, m, c, "Its connection was removed before it could be applied.")
 	}
 	if err != nil {
 		return 0, err
 	}
 	r, ok := p.(providers.CallbackReceiver)
 	if !ok {
-		return 0, fmt.Errorf("webhooks: %s no longer reads callbacks", p.Name())
+		return 0, s.quarantine(ctx, m, c, "This copy of Counterfoil no longer reads such calls.")
 	}
 	events, err := r.TranslateCallback([]byte(c.Body))
 	if err != nil {
 		s.log.ErrorContext(ctx, "a callback cannot be read", "connection", c.ConnectionID.String(), "callback", id.String(), "error", err)
-		return 0, s.store.InTenant(ctx, m, func(tx *store.Tx) error {
-			return s.end(ctx, tx, c, payments.Told{Status: domain.CallbackQuarantined, Why: "It cannot be read as the provider’s document describes it."})
-		})
+		return 0, s.quarantine(ctx, m, c, "It cannot be read as the provider’s document describes it.")
 	}
 	since := c.ReceivedAt
 	if since.Before(s.began) {
@@ -263,6 +259,13 @@ func (s *Service) Handle(ctx context.Context, m domain.MerchantID, id domain.Cal
 	}
 	told, err := s.payments.Apply(ctx, m, c.ConnectionID, since, []byte(c.Body), events, func(tx *store.Tx, t payments.Told) error { return s.end(ctx, tx, c, t) })
 	return told.Again, err
+}
+
+// quarantine ends a callback that was not applied at all.
+func (s *Service) quarantine(ctx context.Context, m domain.MerchantID, c store.Callback, why string) error {
+	return s.store.InTenant(ctx, m, func(tx *store.Tx) error {
+		return s.end(ctx, tx, c, payments.Told{Status: domain.CallbackQuarantined, Why: why})
+	})
 }
 
 // end records what a callback led to; one that waits stays as it is. A

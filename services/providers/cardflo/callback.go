@@ -292,11 +292,6 @@ func (a *Adapter) TranslateCallback(kept []byte) ([]providers.Event, error) {
 	if e.Result.Amount, err = amountOf(n.Amount, n.Currency); err != nil {
 		return no("%v", err)
 	}
-	if typ == domain.Void && e.Result.Amount != nil {
-		// A part of a hold is released by a void too, and the notification does
-		// not say which it was: our own attempt knows.
-		e.Type = ""
-	}
 	switch typ {
 	case domain.Chargeback:
 		e.Kind, e.At = providers.EventChargeback, timeOf(n.Chargeback.At)

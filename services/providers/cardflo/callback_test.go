@@ -215,10 +215,10 @@ func TestEveryTypeOfNotification(t *testing.T) {
 	}
 }
 
-// Only our own attempt knows whether a void with an amount was of a part.
-func TestAVoidIsAVoidWhereItTellsNoAmount(t *testing.T) {
+// Whether a void with an amount was of a part, only what is held can tell.
+func TestAVoidIsAVoidWithAnAmountAndWithout(t *testing.T) {
 	for body, typ := range map[string]domain.TransactionType{
-		about("VOID", "OK", ""): "",
+		about("VOID", "OK", ""): domain.Void,
 		`{"result":"OK","uuid":"abcde12345abcde12345","merchantTransactionId":"ours","transactionType":"VOID"}`: domain.Void,
 	} {
 		got, err := read(t, []byte(body))

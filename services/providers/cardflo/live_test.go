@@ -134,7 +134,7 @@ func TestAHoldIsIncreasedDecreasedAndCapturedInParts(t *testing.T) {
 	}
 	ref = uuid.NewString()
 	down := l.must(l.adapter.Decrease(t.Context(), providers.ChangeRequest{By: euros(3_00), AttemptRef: ref, OriginalRef: hold.ProviderRef}))
-	l.outcome("", ref, down.ProviderRef, providers.Approved)
+	l.outcome(domain.Void, ref, down.ProviderRef, providers.Approved)
 	capture := func(cents int64, final bool) (providers.Result, error) {
 		ref = uuid.NewString()
 		return l.adapter.Capture(t.Context(), providers.CaptureRequest{Amount: euros(cents), AttemptRef: ref, OriginalRef: hold.ProviderRef, Final: final})
