@@ -73,7 +73,9 @@ func environment(more ...string) []string {
 	return append(env, more...)
 }
 
-func launch(env []string, args ...string) (*process, error) { return launchOf("counterfoil", env, args...) }
+func launch(env []string, args ...string) (*process, error) {
+	return launchOf("counterfoil", env, args...)
+}
 
 func launchOf(binary string, env []string, args ...string) (*process, error) {
 	p := &process{cmd: exec.Command(filepath.Join(workDir, "bin", binary), args...), done: make(chan struct{})}

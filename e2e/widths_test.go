@@ -211,7 +211,13 @@ func TestPicturesForTheReadme(t *testing.T) {
 	v.sees("Refund approved")
 	v.goTo(v.path())
 	take("payment")
-	for _, name := range []string{"payments", "payment", "take-payment"} {
+	v.goTo("/connections")
+	v.follow("Web and phone")
+	v.press("Test the connection")
+	v.sees("Last test")
+	v.goTo(v.path())
+	take("connection")
+	for _, name := range []string{"payments", "payment", "take-payment", "connection"} {
 		info, err := os.Stat(filepath.Join(folder, name+".png"))
 		must(t, err)
 		fmt.Printf("docs/screenshots/%s.png, %d KB\n", name, info.Size()/1024)

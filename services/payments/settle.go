@@ -153,8 +153,9 @@ func reasonOf(e *providers.Error) domain.Reason {
 }
 
 // settle is the one function in which the sale, the refund, the poller, the
-// resolver and the provider's own calls end. It applies the answer if the row's status allows it, keeps the
-// provider's words, and audits a change. It returns the status as it then is.
+// resolver and the provider's own calls end. It applies the answer if the row's
+// status allows it, keeps the provider's words, and audits a change. It returns
+// the status as it then is.
 func (s *Service) settle(ctx context.Context, tx *store.Tx, actor domain.Actor, x domain.Transaction, a answer, op string) (domain.TransactionStatus, error) {
 	status, _, err := s.settleChanged(ctx, tx, actor, x, a, op)
 	return status, err
