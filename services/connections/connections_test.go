@@ -496,22 +496,26 @@ func TestRotationGoesStepByStepAndNeverHalf(t *testing.T) {
 }
 
 // What was confirmed at one address is not confirmed for another.
-func TestAChangeOfTheSettingsTakesTheConfirmationBack(t *testing.T) {
+func TestAChangeOfTheSettingsTakesConfirmationAndTestBack(t *testing.T) {
 	b := newBench(t, domain.Test)
 	ctx, id := t.Context(), b.add("Card by phone")
 	must(t, b.Rotate(ctx, b.actor, id, signed()))
 	if v, err := b.Confirm(ctx, b.actor, id, false); err != nil || !v.OK {
 		t.Fatalf("%+v %v", v, err)
 	}
+	b.clock.add(5 * time.Second)
+	if v, err := b.Test(ctx, b.actor, id); err != nil || !v.OK {
+		t.Fatalf("%+v %v", v, err)
+	}
 	settings := maps.Clone(b.get(id).Settings)
 	must(t, b.Change(ctx, b.actor, id, "Another name", settings))
-	if c := b.get(id); c.Rotation != connections.Confirmed {
-		t.Errorf("after another name: %s", c.Rotation)
+	if c := b.get(id); c.Rotation != connections.Confirmed || c.TestedAt.IsZero() || !c.TestOK {
+		t.Errorf("after another name: %s, tested %v with %v", c.Rotation, c.TestedAt, c.TestOK)
 	}
 	settings[cardflo.SettingPageOrigin] = "https://pages.example"
 	must(t, b.Change(ctx, b.actor, id, "Another name", settings))
-	if c := b.get(id); c.Rotation != connections.Beside {
-		t.Errorf("after other settings: %s", c.Rotation)
+	if c := b.get(id); c.Rotation != connections.Beside || !c.TestedAt.IsZero() || c.TestOK {
+		t.Errorf("after other settings: %s, tested %v with %v", c.Rotation, c.TestedAt, c.TestOK)
 	}
 	wants(t, "switch", b.Switch(ctx, b.actor, id), domain.Conflict)
 }

@@ -351,8 +351,12 @@ func (s *Service) Change(ctx context.Context, actor domain.Actor, id domain.Conn
 		if len(changed) == 0 {
 			return nil
 		}
-		// New credentials were confirmed with the settings of before.
-		if !st.NextConfirmedAt.IsZero() && !maps.Equal(in.Settings, st.Settings) {
+		if !maps.Equal(in.Settings, st.Settings) {
+			// The last test, and the confirmation of new credentials, were of the
+			// settings of before.
+			if err := tx.SaveTest(ctx, id, time.Time{}, false, "", ""); err != nil {
+				return err
+			}
 			if err := tx.ConfirmNext(ctx, id, time.Time{}); err != nil {
 				return err
 			}

@@ -41,6 +41,7 @@ const (
 	DeniedTooMuch      Denial = "too_much"
 	DeniedPartRefund   Denial = "part_refund"
 	DeniedDisputed     Denial = "disputed"
+	DeniedRemoved      Denial = "removed"
 )
 
 // Words is the denial as a sentence beside the dead button.
@@ -64,6 +65,8 @@ func (d Denial) Words() string {
 		return "The outcome is known."
 	case DeniedTooMuch:
 		return "That is more than can be refunded now."
+	case DeniedRemoved:
+		return "The connection that took this payment was removed, and its credentials with it."
 	case DeniedDisputed:
 		return "The bank has already taken money back; a refund now would pay it twice."
 	case DeniedPartRefund:

@@ -933,3 +933,17 @@ func TestWhoeverSettlesLocksThePaymentBeforeItsTransaction(t *testing.T) {
 	h.fault(h.sandbox.Handpoint, kit.Fault{Kind: kit.FaultDropAfter})
 	h.resolve(old.TransactionID)
 }
+
+func TestARefundThroughARemovedConnectionSaysThatItWasRemoved(t *testing.T) {
+	h := newHouse(t)
+	taken := h.take(h.cardSale(4200))
+	for _, q := range []string{`update connections set active = false, removed_at = now() where provider = 'handpoint'`, `delete from connection_secrets where connection_id in (select id from connections where provider = 'handpoint')`} {
+		if _, err := h.owner.Exec(q); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d := h.get(taken.PaymentID)
+	if d.RefundWhy != domain.DeniedRemoved || !strings.Contains(d.RefundWhy.Words(), "was removed") {
+		t.Errorf("refund is %q: %s", d.RefundWhy, d.RefundWhy.Words())
+	}
+}

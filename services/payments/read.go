@@ -101,6 +101,9 @@ func (s *Service) Get(ctx context.Context, actor domain.Actor, id domain.Payment
 	_, saleOpen := chargedBy(d.Transactions)
 	d.Payment.ConnectionName, d.Payment.Provider = d.Connection.Name, s.ProviderLabel(d.Connection.Provider)
 	d.RefundWhy = domain.Allowed(actor, d.Payment, saleOpen, domain.ActRefund, d.Caps)
+	if d.RefundWhy == domain.DeniedCapability && d.Connection.Removed() {
+		d.RefundWhy = domain.DeniedRemoved
+	}
 	d.CheckWhy = domain.Allowed(actor, d.Payment, d.Open, domain.ActCheck, d.Caps)
 	return d, nil
 }

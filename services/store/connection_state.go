@@ -152,10 +152,11 @@ func (t *Tx) SwitchSecrets(ctx context.Context, id domain.ConnectionID) error {
 	return t.ConfirmNext(ctx, id, time.Time{})
 }
 
-// SaveTest keeps the result of a connection's last test.
+// SaveTest keeps the result of a connection's last test; the zero time forgets
+// it.
 func (t *Tx) SaveTest(ctx context.Context, id domain.ConnectionID, at time.Time, ok bool, said, meaning string) error {
 	_, err := t.q.ExecContext(ctx, `update connections set tested_at = $3, test_ok = $4, test_said = $5, test_meaning = $6 where merchant_id = $1 and id = $2`,
-		t.m, id, at, ok, said, meaning)
+		t.m, id, nullTime(at), ok, said, meaning)
 	return dbError("save test", err)
 }
 
