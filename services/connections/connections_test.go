@@ -495,6 +495,53 @@ func TestRotationGoesStepByStepAndNeverHalf(t *testing.T) {
 	}
 }
 
+// meanwhile is a system at which something happens while it is asked.
+type meanwhile struct {
+	asked
+	happens func()
+}
+
+func (m meanwhile) TestConnection(ctx context.Context) (providers.Probe, error) {
+	m.happens()
+	return m.asked.TestConnection(ctx)
+}
+
+func TestAnAnswerIsNotKeptWhenTheConnectionWasChangedWhileItWasAsked(t *testing.T) {
+	b := newBench(t, domain.Test)
+	ctx, id := t.Context(), b.add("Card by phone")
+	var happens func()
+	reg := testable()
+	reg.New = func(c providers.Config) (providers.Provider, error) {
+		a, err := cardflo.New(c)
+		return meanwhile{asked{a}, func() { happens() }}, err
+	}
+	b.Registry = providers.NewRegistry(reg)
+	for name, f := range map[string]func(){
+		"settings": func() {
+			settings := maps.Clone(b.get(id).Settings)
+			settings[cardflo.SettingPageOrigin] = "https://pages.example"
+			must(t, b.Change(ctx, b.actor, id, "Card by phone", settings))
+		},
+		"credentials": func() {
+			happens = func() {}
+			must(t, b.Rotate(ctx, b.actor, id, signed()))
+			b.clock.add(time.Minute)
+			if v, err := b.Confirm(ctx, b.actor, id, false); err != nil || !v.OK {
+				t.Fatalf("%+v %v", v, err)
+			}
+			must(t, b.Switch(ctx, b.actor, id))
+		},
+	} {
+		b.clock.add(time.Hour)
+		happens = f
+		_, err := b.Test(ctx, b.actor, id)
+		wants(t, name, err, domain.Conflict)
+		if c := b.get(id); name == "settings" && !c.TestedAt.IsZero() {
+			t.Errorf("%s: tested %v", name, c.TestedAt)
+		}
+	}
+}
+
 // What was confirmed at one address is not confirmed for another.
 func TestAChangeOfTheSettingsTakesConfirmationAndTestBack(t *testing.T) {
 	b := newBench(t, domain.Test)
@@ -506,6 +553,10 @@ func TestAChangeOfTheSettingsTakesConfirmationAndTestBack(t *testing.T) {
 	b.clock.add(5 * time.Second)
 	if v, err := b.Test(ctx, b.actor, id); err != nil || !v.OK {
 		t.Fatalf("%+v %v", v, err)
+	}
+	// A value that is kept as empty is the same as none.
+	if _, err := b.db.Owner(t).Exec(`update connections set settings = settings || '{"pageOrigin": ""}' where id = $1`, id); err != nil {
+		t.Fatal(err)
 	}
 	settings := maps.Clone(b.get(id).Settings)
 	must(t, b.Change(ctx, b.actor, id, "Another name", settings))

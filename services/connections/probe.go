@@ -2,6 +2,7 @@ package connections
 
 import (
 	"context"
+	"maps"
 	"strings"
 	"time"
 	"unicode"
@@ -36,7 +37,8 @@ type Verdict struct {
 // Test asks the provider a harmless question with the credentials in use, keeps
 // the answer and leaves one audit row. It needs connections:manage. A refusal of
 // the credentials is a Verdict. TooMany when the connection was tested a moment
-// ago; Invalid when the system has no such question.
+// ago; Invalid when the system has no such question; Conflict when settings or
+// credentials were changed while it was asked, and then nothing is kept.
 func (s *Service) Test(ctx context.Context, actor domain.Actor, id domain.ConnectionID) (Verdict, error) {
 	if err := actor.Require(domain.ConnectionsManage); err != nil {
 		return Verdict{}, err
@@ -55,7 +57,15 @@ func (s *Service) Test(ctx context.Context, actor domain.Actor, id domain.Connec
 	// The answer is written down even when the browser has gone meanwhile.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
+	settings := st.Settings
 	err = s.change(ctx, actor, id, func(tx *store.Tx, st store.ConnectionState, at time.Time) error {
+		now, err := tx.SecretRows(ctx, id)
+		if err != nil {
+			return err
+		}
+		if !sameSet(rows, now, store.SlotCurrent) || !maps.Equal(settings, st.Settings) {
+			return domain.Errorf(domain.Conflict, "The connection was changed while it was tested. Test it again.")
+		}
 		tx.Audit(entry(at, actor, "connection.tested", st.Connection, result(v)))
 		return tx.SaveTest(ctx, id, v.At, v.OK, v.Said, v.Meaning)
 	})

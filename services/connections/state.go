@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -340,18 +339,12 @@ func (s *Service) Change(ctx context.Context, actor domain.Actor, id domain.Conn
 			return notAccepted(reg, err)
 		}
 		var changed []string
-		if in.Name != st.Name {
-			changed = append(changed, FieldName)
-		}
 		for _, f := range reg.Settings() {
 			if in.Settings[f] != st.Settings[f] {
 				changed = append(changed, f)
 			}
 		}
-		if len(changed) == 0 {
-			return nil
-		}
-		if !maps.Equal(in.Settings, st.Settings) {
+		if len(changed) > 0 {
 			// The last test, and the confirmation of new credentials, were of the
 			// settings of before.
 			if err := tx.SaveTest(ctx, id, time.Time{}, false, "", ""); err != nil {
@@ -360,6 +353,12 @@ func (s *Service) Change(ctx context.Context, actor domain.Actor, id domain.Conn
 			if err := tx.ConfirmNext(ctx, id, time.Time{}); err != nil {
 				return err
 			}
+		}
+		if in.Name != st.Name {
+			changed = append(changed, FieldName)
+		}
+		if len(changed) == 0 {
+			return nil
 		}
 		e := entry(at, actor, "connection.changed", st.Connection, "ok")
 		e.Detail["changed"] = changed

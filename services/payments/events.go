@@ -47,9 +47,10 @@ func (s *Service) Provider(ctx context.Context, tx *store.Tx, conn domain.Connec
 
 // Apply books what a provider told by itself, in one unit of work: each event
 // ends in settle, like an answer to our own question. since is when it arrived,
-// or zero when nothing may wait for what it is about; kept is the body as it is kept. end, when it is not nil, runs in the same unit
-// of work with what was decided, so that the decision and its record commit
-// together. Applying the same event again changes nothing.
+// or zero when nothing may wait for what it is about; kept is the body as it is
+// kept. end, when it is not nil, runs in the same unit of work with what was
+// decided, so that the decision and its record commit together. Applying the
+// same event again changes nothing.
 func (s *Service) Apply(ctx context.Context, m domain.MerchantID, conn domain.ConnectionID, since time.Time, kept []byte, events []providers.Event, end func(*store.Tx, Told) error) (Told, error) {
 	var out Told
 	impossible := false
