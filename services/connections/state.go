@@ -355,7 +355,7 @@ func (s *Service) Change(ctx context.Context, actor domain.Actor, id domain.Conn
 			}
 		}
 		if in.Name != st.Name {
-			changed = append(changed, FieldName)
+			changed = append([]string{FieldName}, changed...)
 		}
 		if len(changed) == 0 {
 			return nil

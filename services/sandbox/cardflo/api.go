@@ -1,14 +1,12 @@
 package cardflo
 
 import (
-	"bytes"
 	"crypto/hmac"
 	"crypto/md5"
 	"crypto/sha512"
 	"crypto/subtle"
 	"encoding/base64"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"io"
 	"mime"
@@ -16,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/counterfoil/counterfoil/services/sandbox/kit"
 )
 
 // Error codes of the gateway, as far as the emulator answers them.
@@ -52,34 +52,17 @@ type systemError struct {
 	Code    int    `json:"errorCode,omitempty"`
 }
 
-func encode(v any) []byte {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		// Every value passed here is a plain struct of this package.
-		panic(err)
-	}
-	return bytes.TrimSpace(b.Bytes())
-}
-
-func writeJSON(w http.ResponseWriter, status int, v any) {
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	w.WriteHeader(status)
-	_, _ = w.Write(encode(v))
-}
-
 // faultBody is the gateway's answer to an HTTP error that a fault asked for.
 func faultBody(status int) []byte {
 	switch {
 	case status == http.StatusUnauthorized:
-		return encode(systemError{Message: "Unauthorized"})
+		return kit.Encode(systemError{Message: "Unauthorized"})
 	case status == http.StatusServiceUnavailable:
-		return encode(systemError{Message: "The system is under maintenance", Code: codeMaintenance})
+		return kit.Encode(systemError{Message: "The system is under maintenance", Code: codeMaintenance})
 	case status >= 500:
-		return encode(systemError{Message: "System Error occurred", Code: codeUnexpected})
+		return kit.Encode(systemError{Message: "System Error occurred", Code: codeUnexpected})
 	}
-	return encode(systemError{Message: http.StatusText(status)})
+	return kit.Encode(systemError{Message: http.StatusText(status)})
 }
 
 // refuse answers an error that makes no transaction.
@@ -88,7 +71,7 @@ func (s *Server) refuse(w http.ResponseWriter, code int, format string, args ...
 	if s.cfg.ErrorsAs200 {
 		status = http.StatusOK
 	}
-	writeJSON(w, status, systemError{Message: fmt.Sprintf(format, args...), Code: code})
+	kit.WriteJSON(w, status, systemError{Message: fmt.Sprintf(format, args...), Code: code})
 }
 
 type apiHandler func(w http.ResponseWriter, r *http.Request, c Connector, body []byte)
@@ -105,22 +88,22 @@ func (s *Server) api(next apiHandler) http.HandlerFunc {
 		}
 		user, password, ok := r.BasicAuth()
 		if !known || !ok || !equal(user, c.User) || !equal(password, c.Password) {
-			writeJSON(w, http.StatusUnauthorized, systemError{Message: "Unauthorized"})
+			kit.WriteJSON(w, http.StatusUnauthorized, systemError{Message: "Unauthorized"})
 			return
 		}
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
-			writeJSON(w, http.StatusBadRequest, systemError{Message: "The request broke off", Code: codeInvalidRequest})
+			kit.WriteJSON(w, http.StatusBadRequest, systemError{Message: "The request broke off", Code: codeInvalidRequest})
 			return
 		}
 		if c.RequireSignature && !s.signatureHolds(r, c, body) {
-			writeJSON(w, http.StatusUnauthorized, systemError{Message: "Signature invalid", Code: codeSignature})
+			kit.WriteJSON(w, http.StatusUnauthorized, systemError{Message: "Signature invalid", Code: codeSignature})
 			return
 		}
 		if wait := s.tooMany(c); wait > 0 {
 			w.Header().Set("X-RateLimit-Limit", strconv.Itoa(s.cfg.PerMinute))
 			w.Header().Set("Retry-After", strconv.Itoa(int((wait+time.Second-1)/time.Second)))
-			writeJSON(w, http.StatusTooManyRequests, systemError{Message: http.StatusText(http.StatusTooManyRequests)})
+			kit.WriteJSON(w, http.StatusTooManyRequests, systemError{Message: http.StatusText(http.StatusTooManyRequests)})
 			return
 		}
 		if r.Method == http.MethodPost {
@@ -160,7 +143,7 @@ func (s *Server) tooMany(c Connector) time.Duration {
 
 // notFound answers an unknown path. ASSUMPTION: no body is documented for it.
 func notFound(w http.ResponseWriter) {
-	writeJSON(w, http.StatusNotFound, systemError{Message: "Not found"})
+	kit.WriteJSON(w, http.StatusNotFound, systemError{Message: "Not found"})
 }
 
 func equal(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }

@@ -161,7 +161,7 @@ func (s *Server) send(t *transaction, target string, out callbackBody) bool {
 	if err != nil {
 		return false
 	}
-	body, secret, uri := encode(out), t.connector.SharedSecret, u.RequestURI()
+	body, secret, uri := kit.Encode(out), t.connector.SharedSecret, u.RequestURI()
 	s.kit.Callbacks.Send(kit.Callback{
 		URL:   target,
 		Retry: callbackRetries,

@@ -1,7 +1,6 @@
 package cardflo
 
 import (
-	"strconv"
 	"strings"
 	"time"
 
@@ -152,50 +151,11 @@ var reasons = map[int]reason{
 	2016: {"STOLEN_CARD", "Transaction was rejected", "stolen_card"},
 }
 
-// cardInput is a typed card, checked. Number leaves memory with the request.
-type cardInput struct {
-	number string
-	month  int
-	year   int
-}
-
-// fieldErrors maps number, expiry and code to a sentence each.
-type fieldErrors map[string]string
-
-// readCard checks what was typed, by the emulator's date.
-func readCard(number, expiry, code string, now time.Time) (cardInput, fieldErrors) {
-	errs := fieldErrors{}
-	in := cardInput{number: strings.NewReplacer(" ", "", "-", "").Replace(number)}
-	if len(in.number) < 13 || len(in.number) > 19 || !kit.Luhn(in.number) {
-		errs["number"] = "Check the card number."
-	}
-	var ok bool
-	if in.month, in.year, ok = readExpiry(expiry); !ok {
-		errs["expiry"] = "Write the expiry as MM/YY."
-	} else if !now.Before(time.Date(in.year, time.Month(in.month)+1, 1, 0, 0, 0, 0, time.UTC)) {
-		errs["expiry"] = "This card has expired."
-	}
-	if n := len(code); n < 3 || n > 4 || strings.Trim(code, "0123456789") != "" {
-		errs["code"] = "Write the 3 or 4 digits of the security code."
-	}
-	return in, errs
-}
-
-func readExpiry(s string) (month, year int, ok bool) {
-	s = strings.NewReplacer(" ", "", "/", "", "-", "").Replace(s)
-	if len(s) != 4 || strings.Trim(s, "0123456789") != "" {
-		return 0, 0, false
-	}
-	month, _ = strconv.Atoi(s[:2])
-	year, _ = strconv.Atoi(s[2:])
-	return month, 2000 + year, month >= 1 && month <= 12
-}
-
 // keep returns what may be remembered of the card.
-func (in cardInput) keep() card {
+func keep(in kit.TypedCard) card {
 	return card{
-		brand: brandOf(in.number), last4: in.number[len(in.number)-4:], month: in.month, year: in.year,
-		outcome: outcomeOf(in.number),
+		brand: brandOf(in.Number), last4: in.Number[len(in.Number)-4:], month: in.Month, year: in.Year,
+		outcome: outcomeOf(in.Number),
 	}
 }
 

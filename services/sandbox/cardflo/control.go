@@ -194,7 +194,7 @@ func (c *card) renew(e Event) error {
 		return errors.New("last4 must be four digits")
 	}
 	if e.Expiry != "" {
-		month, year, ok := readExpiry(e.Expiry)
+		month, year, ok := kit.ReadExpiry(e.Expiry)
 		if !ok {
 			return errors.New("expiry must be MM/YY")
 		}

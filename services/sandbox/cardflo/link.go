@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"net/http"
 	"time"
+
+	"github.com/counterfoil/counterfoil/services/sandbox/kit"
 )
 
 // linkTTL is how long a pay-by-link page waits where the request names no time
@@ -61,13 +63,13 @@ func (s *Server) cancelLink(w http.ResponseWriter, r *http.Request, c Connector,
 	case t == nil:
 		s.refuse(w, codeUnknownStatusID, "Transaction not found")
 	case t.status == statusCancelled:
-		writeJSON(w, http.StatusOK, systemSuccess{Success: true})
+		kit.WriteJSON(w, http.StatusOK, systemSuccess{Success: true})
 	case t.status != statusRedirect:
 		s.refuse(w, codeLogical, "The transaction can no longer be cancelled")
 	default:
 		t.fail(statusCancelled, 2012, "")
 		s.notify(t)
-		writeJSON(w, http.StatusOK, systemSuccess{Success: true})
+		kit.WriteJSON(w, http.StatusOK, systemSuccess{Success: true})
 	}
 }
 
@@ -106,8 +108,8 @@ func (s *Server) options(w http.ResponseWriter, r *http.Request, _ Connector, bo
 	}
 	list, known := optionLists[r.PathValue("optionsName")]
 	if !known {
-		writeJSON(w, http.StatusOK, systemError{Message: "Given identifier '" + r.PathValue("optionsName") + "' is invalid."})
+		kit.WriteJSON(w, http.StatusOK, systemError{Message: "Given identifier '" + r.PathValue("optionsName") + "' is invalid."})
 		return
 	}
-	writeJSON(w, http.StatusOK, optionsReply{Success: true, Options: list})
+	kit.WriteJSON(w, http.StatusOK, optionsReply{Success: true, Options: list})
 }

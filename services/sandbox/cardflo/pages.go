@@ -60,7 +60,7 @@ type payView struct {
 	Amount string // empty where the card is only stored
 	Action string
 	Expiry string
-	Errors fieldErrors
+	Errors map[string]string
 }
 
 type doneView struct {
@@ -122,12 +122,12 @@ func (s *Server) pay(w http.ResponseWriter, r *http.Request) {
 			}
 			s.conclude(t, outcome)
 		default:
-			in, errs := readCard(r.PostForm.Get("card_number"), r.PostForm.Get("expiry"), r.PostForm.Get("security_code"), s.kit.Clock.Now())
+			in, errs := kit.ReadCard(r.PostForm.Get("card_number"), r.PostForm.Get("expiry"), r.PostForm.Get("security_code"), s.kit.Clock.Now())
 			if len(errs) > 0 {
 				page(w, http.StatusUnprocessableEntity, "pay.html", "", t.view(errs, r.PostForm.Get("expiry")))
 				return
 			}
-			t.card = in.keep()
+			t.card = keep(in)
 			outcome, forced := s.kit.Outcomes.Take(r.URL.Path)
 			if !forced || outcome.Result == kit.Reject {
 				outcome = t.card.outcome
@@ -155,7 +155,7 @@ func (s *Server) byPage(id string) *transaction {
 	return s.find(func(t *transaction) bool { return t.page == id })
 }
 
-func (t *transaction) view(errs fieldErrors, expiry string) payView {
+func (t *transaction) view(errs map[string]string, expiry string) payView {
 	v := payView{Title: "Card details", Action: payPath + t.page, Expiry: expiry, Errors: errs}
 	if t.currency != "" {
 		v.Amount = t.currency + " " + t.amount()
@@ -237,7 +237,7 @@ type tokenReply struct {
 }
 
 type tokenErrors struct {
-	Errors fieldErrors `json:"errors"`
+	Errors map[string]string `json:"errors"`
 }
 
 var tokenSchema = map[string]property{
@@ -249,30 +249,30 @@ var tokenSchema = map[string]property{
 func (s *Server) tokenize(w http.ResponseWriter, r *http.Request) {
 	key := r.PathValue("apiKey")
 	if _, known := s.connectors[key]; !known {
-		writeJSON(w, http.StatusNotFound, systemError{Message: "Not found"})
+		kit.WriteJSON(w, http.StatusNotFound, systemError{Message: "Not found"})
 		return
 	}
 	if origin := r.Header.Get("Origin"); origin != "" && origin != s.publicURL(r) {
-		writeJSON(w, http.StatusForbidden, systemError{Message: "Forbidden"})
+		kit.WriteJSON(w, http.StatusForbidden, systemError{Message: "Forbidden"})
 		return
 	}
 	request, err := readTokenRequest(r)
 	if err != nil {
-		writeJSON(w, http.StatusBadRequest, systemError{Message: err.Error(), Code: codeInvalidRequest})
+		kit.WriteJSON(w, http.StatusBadRequest, systemError{Message: err.Error(), Code: codeInvalidRequest})
 		return
 	}
 	now := s.kit.Clock.Now()
-	in, errs := readCard(request.number, request.expiry, request.code, now)
+	in, errs := kit.ReadCard(request.number, request.expiry, request.code, now)
 	if len(errs) > 0 {
-		writeJSON(w, http.StatusUnprocessableEntity, tokenErrors{Errors: errs})
+		kit.WriteJSON(w, http.StatusUnprocessableEntity, tokenErrors{Errors: errs})
 		return
 	}
-	stored := &storedToken{connector: key, card: in.keep(), expires: now.Add(tokenTTL)}
+	stored := &storedToken{connector: key, card: keep(in), expires: now.Add(tokenTTL)}
 	token := "ix::" + randomHex(12)
 	s.mu.Lock()
 	s.tokens[token] = stored
 	s.mu.Unlock()
-	writeJSON(w, http.StatusOK, tokenReply{
+	kit.WriteJSON(w, http.StatusOK, tokenReply{
 		Token: token, Brand: stored.card.brand, Last4: stored.card.last4,
 		Expiry: time.Date(stored.card.year, time.Month(stored.card.month), 1, 0, 0, 0, 0, time.UTC).Format("01/06"),
 	})

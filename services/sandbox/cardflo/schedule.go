@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/counterfoil/counterfoil/services/sandbox/kit"
 )
 
 // Words of scheduleStatus. NON-EXISTING is only the old status of a start (seed
@@ -289,7 +291,7 @@ func (s *Server) startSchedule(w http.ResponseWriter, _ *http.Request, c Connect
 		return
 	}
 	s.schedules = append(s.schedules, series)
-	writeJSON(w, http.StatusOK, series.reply(scheduleNone))
+	kit.WriteJSON(w, http.StatusOK, series.reply(scheduleNone))
 	s.runSchedules()
 }
 
@@ -350,7 +352,7 @@ func (s *Server) changeSchedule(w http.ResponseWriter, r *http.Request, c Connec
 		if s.cfg.ErrorsAs200 {
 			status = http.StatusOK
 		}
-		writeJSON(w, status, scheduleReply{ScheduleID: series.id, OldStatus: old, NewStatus: old,
+		kit.WriteJSON(w, status, scheduleReply{ScheduleID: series.id, OldStatus: old, NewStatus: old,
 			ErrorMessage: "The status of the schedule is not valid for the requested operation", ErrorCode: codeScheduleStatus})
 		return
 	}
@@ -389,7 +391,7 @@ func (s *Server) changeSchedule(w http.ResponseWriter, r *http.Request, c Connec
 		// The document's samples tell no date where there is none to come.
 		reply.ScheduledAt = ""
 	}
-	writeJSON(w, http.StatusOK, reply)
+	kit.WriteJSON(w, http.StatusOK, reply)
 	s.runSchedules()
 }
 
@@ -402,7 +404,7 @@ func (s *Server) getSchedule(w http.ResponseWriter, r *http.Request, c Connector
 		s.refuse(w, codeScheduleID, "The scheduleId is not valid or does not match to the connector")
 		return
 	}
-	writeJSON(w, http.StatusOK, series.reply(series.status))
+	kit.WriteJSON(w, http.StatusOK, series.reply(series.status))
 }
 
 func (s *Server) scheduleOf(c Connector, id string) *schedule {

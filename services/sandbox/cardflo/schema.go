@@ -5,9 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/url"
 	"regexp"
-	"sort"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -226,12 +227,12 @@ func parse(body []byte, schema map[string]property) (request, error) {
 }
 
 func checkObject(path string, fields map[string]any, schema map[string]property) error {
-	for _, name := range sortedKeys(schema) {
+	for _, name := range slices.Sorted(maps.Keys(schema)) {
 		if _, ok := fields[name]; !ok && schema[name].required {
 			return fmt.Errorf("%s: '%s' is required", path, name)
 		}
 	}
-	for _, name := range sortedKeys(fields) {
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		p, known := schema[name]
 		if !known {
 			return fmt.Errorf("%s: additional property '%s' is not allowed", path, name)
@@ -269,7 +270,7 @@ func checkValue(name string, value any, p property) error {
 		case []any:
 			return checkEntries(name, v, p.items)
 		case map[string]any:
-			for _, key := range sortedKeys(v) {
+			for _, key := range slices.Sorted(maps.Keys(v)) {
 				if err := checkEntries(name, []any{v[key]}, p.items); err != nil {
 					return err
 				}
@@ -289,7 +290,7 @@ func checkValue(name string, value any, p property) error {
 			return checkObject(name, fields, p.fields)
 		}
 		if p.flat {
-			for _, key := range sortedKeys(fields) {
+			for _, key := range slices.Sorted(maps.Keys(fields)) {
 				if _, ok := fields[key].(string); !ok {
 					return fmt.Errorf("%s.%s: must be a string", name, key)
 				}
@@ -344,15 +345,6 @@ func checkText(name, s string, p property) error {
 func isHTTPURL(s string) bool {
 	u, err := url.Parse(s)
 	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	sort.Strings(keys)
-	return keys
 }
 
 // minorUnits converts a checked amount to minor units of a currency with the

@@ -3,6 +3,8 @@ package cardflo
 import (
 	"net/http"
 	"strconv"
+
+	"github.com/counterfoil/counterfoil/services/sandbox/kit"
 )
 
 // statusReply is the answer to a status request. Its errors use other names
@@ -54,7 +56,7 @@ func (s *Server) statusByMerchantID(w http.ResponseWriter, r *http.Request, c Co
 // operation.
 func (s *Server) status(w http.ResponseWriter, t *transaction) {
 	if t == nil {
-		writeJSON(w, http.StatusOK, systemError{Message: "Transaction not found", Code: codeUnknownStatusID})
+		kit.WriteJSON(w, http.StatusOK, systemError{Message: "Transaction not found", Code: codeUnknownStatusID})
 		return
 	}
 	out := statusReply{
@@ -79,5 +81,5 @@ func (s *Server) status(w http.ResponseWriter, t *transaction) {
 		}
 		out.ReturnData = map[string]any{name: data}
 	}
-	writeJSON(w, http.StatusOK, out)
+	kit.WriteJSON(w, http.StatusOK, out)
 }

@@ -681,7 +681,7 @@ func (s *Server) reply(w http.ResponseWriter, r *http.Request, t *transaction) {
 		out.ReturnData = t.returnData(true, false)
 		out.Errors = []replyError{{Message: t.reason.message, Code: t.code, AdapterMessage: t.reason.adapterMessage, AdapterCode: t.reason.adapterCode}}
 	}
-	writeJSON(w, http.StatusOK, out)
+	kit.WriteJSON(w, http.StatusOK, out)
 }
 
 // method is the payment method's name.

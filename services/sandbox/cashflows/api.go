@@ -1,7 +1,6 @@
 package cashflows
 
 import (
-	"bytes"
 	"crypto/rand"
 	"crypto/sha512"
 	"crypto/subtle"
@@ -65,34 +64,17 @@ func failure(code, message string) envelope {
 
 // refuse answers one of the documented messages as 400.
 func refuse(w http.ResponseWriter, m message) {
-	writeJSON(w, http.StatusBadRequest, failure(m.code, m.text))
+	kit.WriteJSON(w, http.StatusBadRequest, failure(m.code, m.text))
 }
 
 // invalid answers a body that has the wrong form. ASSUMPTION: the document has
 // no message for it, so the words are the emulator's and there is no code.
 func invalid(w http.ResponseWriter, err error) {
-	writeJSON(w, http.StatusBadRequest, failure("", err.Error()))
-}
-
-func encode(v any) []byte {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		// Every value passed here is a plain struct of this package.
-		panic(err)
-	}
-	return bytes.TrimSpace(b.Bytes())
-}
-
-func writeJSON(w http.ResponseWriter, status int, v any) {
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	w.WriteHeader(status)
-	_, _ = w.Write(encode(v))
+	kit.WriteJSON(w, http.StatusBadRequest, failure("", err.Error()))
 }
 
 // faultBody is the gateway's answer to an HTTP error that a fault asked for.
-func faultBody(status int) []byte { return encode(failure("", http.StatusText(status))) }
+func faultBody(status int) []byte { return kit.Encode(failure("", http.StatusText(status))) }
 
 type apiHandler func(w http.ResponseWriter, r *http.Request, a *account, body []byte)
 
@@ -105,7 +87,7 @@ func (s *Server) api(next apiHandler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
-			writeJSON(w, http.StatusBadRequest, failure("", "The request broke off."))
+			kit.WriteJSON(w, http.StatusBadRequest, failure("", "The request broke off."))
 			return
 		}
 		s.mu.Lock()
@@ -114,23 +96,23 @@ func (s *Server) api(next apiHandler) http.HandlerFunc {
 		a, known := s.accounts[id]
 		switch {
 		case id == "":
-			writeJSON(w, http.StatusUnauthorized, failure("", "The ConfigurationId header is missing."))
+			kit.WriteJSON(w, http.StatusUnauthorized, failure("", "The ConfigurationId header is missing."))
 			return
 		case !known:
-			writeJSON(w, http.StatusNotFound, failure("", "The configuration does not exist."))
+			kit.WriteJSON(w, http.StatusNotFound, failure("", "The configuration does not exist."))
 			return
 		case a.wrong >= LockAfter:
-			writeJSON(w, http.StatusForbidden, failure("", tooManyAttempts.text))
+			kit.WriteJSON(w, http.StatusForbidden, failure("", tooManyAttempts.text))
 			return
 		case !signed(a.APIKey, body, r.Header.Get("Hash")):
 			a.wrong++
-			writeJSON(w, http.StatusUnauthorized, failure("", "The hash of the request is not valid."))
+			kit.WriteJSON(w, http.StatusUnauthorized, failure("", "The hash of the request is not valid."))
 			return
 		}
 		a.wrong = 0
 		if r.Method == http.MethodPost {
 			if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/json" {
-				writeJSON(w, http.StatusBadRequest, failure("", "The content type must be application/json."))
+				kit.WriteJSON(w, http.StatusBadRequest, failure("", "The content type must be application/json."))
 				return
 			}
 		}

@@ -2,7 +2,6 @@ package cashflows
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -116,50 +115,27 @@ func outcomeOf(number string) kit.Outcome {
 	return decline("")
 }
 
-// fieldErrors maps holder, number, expiry and code to a sentence each.
-type fieldErrors map[string]string
-
-// typed is a card as it was typed. It leaves memory with the request.
+// typed is a card as it was typed, with the name on it.
 type typed struct {
-	holder, number string
-	month, year    int
+	kit.TypedCard
+	holder string
 }
 
-func readCard(holder, number, expiry, code string, now time.Time) (typed, fieldErrors) {
-	errs := fieldErrors{}
-	in := typed{holder: strings.TrimSpace(holder), number: strings.NewReplacer(" ", "", "-", "").Replace(number)}
+// readCard checks what was typed, by the emulator's date. The sentences are
+// those of the fields holder, number, expiry and code that are wrong.
+func readCard(holder, number, expiry, code string, now time.Time) (typed, map[string]string) {
+	c, errs := kit.ReadCard(number, expiry, code, now)
+	in := typed{TypedCard: c, holder: strings.TrimSpace(holder)}
 	if in.holder == "" {
 		errs["holder"] = "Write the name on the card."
 	}
-	if len(in.number) < 13 || len(in.number) > 19 || !kit.Luhn(in.number) {
-		errs["number"] = "Check the card number."
-	}
-	var ok bool
-	if in.month, in.year, ok = readExpiry(expiry); !ok {
-		errs["expiry"] = "Write the expiry as MM/YY."
-	} else if !now.Before(time.Date(in.year, time.Month(in.month)+1, 1, 0, 0, 0, 0, time.UTC)) {
-		errs["expiry"] = "This card has expired."
-	}
-	if n := len(code); n < 3 || n > 4 || strings.Trim(code, "0123456789") != "" {
-		errs["code"] = "Write the 3 or 4 digits of the security code."
-	}
 	return in, errs
-}
-
-func readExpiry(s string) (month, year int, ok bool) {
-	s = strings.NewReplacer(" ", "", "/", "", "-", "").Replace(s)
-	if len(s) != 4 || strings.Trim(s, "0123456789") != "" {
-		return 0, 0, false
-	}
-	month, _ = strconv.Atoi(s[:2])
-	year, _ = strconv.Atoi(s[2:])
-	return month, 2000 + year, month >= 1 && month <= 12
 }
 
 // keep returns what may be remembered of the card.
 func (in typed) keep() card {
 	return card{
-		bin: in.number[:6], last4: in.number[len(in.number)-4:], month: fmt.Sprintf("%02d", in.month), year: fmt.Sprintf("%02d", in.year%100),
-		outcome: outcomeOf(in.number),
+		bin: in.Number[:6], last4: in.Number[len(in.Number)-4:], month: fmt.Sprintf("%02d", in.Month), year: fmt.Sprintf("%02d", in.Year%100),
+		outcome: outcomeOf(in.Number),
 	}
 }

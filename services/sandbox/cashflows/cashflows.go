@@ -213,7 +213,7 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET "+apiPath+"/supported-payment-methods", s.api(s.paymentMethods))
 	mux.HandleFunc("HEAD "+apiPath+"/orders/{order}", s.api(s.headOrder))
 	mux.HandleFunc(apiPath+"/", s.api(func(w http.ResponseWriter, _ *http.Request, _ *account, _ []byte) {
-		writeJSON(w, http.StatusNotFound, failure("", "There is no such resource."))
+		kit.WriteJSON(w, http.StatusNotFound, failure("", "There is no such resource."))
 	}))
 	mux.HandleFunc("POST "+remotePath, s.remoteAuth)
 	mux.HandleFunc("GET "+payPath, s.payPage)

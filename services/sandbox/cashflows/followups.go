@@ -102,7 +102,7 @@ func (s *Server) capture(w http.ResponseWriter, r *http.Request, a *account, bod
 		m := worded(outcome.Code, outcome.Message, methodRejected)
 		out.ErrorReport = &report{Errors: []item{entryOf(m.code, m.text)}, Language: "en_GB"}
 	}
-	writeJSON(w, http.StatusOK, out)
+	kit.WriteJSON(w, http.StatusOK, out)
 }
 
 // captured applies a capture that went through: the last one makes the payment
@@ -163,7 +163,7 @@ func (s *Server) refund(w http.ResponseWriter, r *http.Request, a *account, body
 		m := worded(outcome.Code, outcome.Message, refundRefused)
 		out.ErrorReport = &report{Errors: []item{entryOf(m.code, m.text)}, Language: "en_GB"}
 	}
-	writeJSON(w, http.StatusOK, out)
+	kit.WriteJSON(w, http.StatusOK, out)
 }
 
 // refused answers an outcome that makes nothing.
@@ -201,7 +201,7 @@ func (s *Server) cancelPayment(w http.ResponseWriter, r *http.Request, a *accoun
 		// ASSUMPTION: a cancellation that the acquirer refuses leaves the payment
 		// as it was and says why.
 		m := worded(outcome.Code, outcome.Message, methodRejected)
-		writeJSON(w, http.StatusOK, envelope{Data: s.paymentData(j), ErrorReport: &report{Errors: []item{entryOf(m.code, m.text)}, Language: "en_GB"}})
+		kit.WriteJSON(w, http.StatusOK, envelope{Data: s.paymentData(j), ErrorReport: &report{Errors: []item{entryOf(m.code, m.text)}, Language: "en_GB"}})
 		return
 	}
 	p.status = statusCancelled
@@ -210,7 +210,7 @@ func (s *Server) cancelPayment(w http.ResponseWriter, r *http.Request, a *accoun
 		Approved: true, Card: p.card.masked(), At: now,
 	}})
 	s.notify(j)
-	writeJSON(w, http.StatusOK, envelope{Data: s.paymentData(j), ErrorReport: j.report()})
+	kit.WriteJSON(w, http.StatusOK, envelope{Data: s.paymentData(j), ErrorReport: j.report()})
 }
 
 // cancelJob ends a job that nobody has paid. A paid one is undone by its
@@ -218,7 +218,7 @@ func (s *Server) cancelPayment(w http.ResponseWriter, r *http.Request, a *accoun
 func (s *Server) cancelJob(w http.ResponseWriter, r *http.Request, a *account, _ []byte) {
 	j := s.jobOf(a, r.PathValue("job"))
 	if j == nil {
-		writeJSON(w, http.StatusNotFound, failure("", "The payment job does not exist."))
+		kit.WriteJSON(w, http.StatusNotFound, failure("", "The payment job does not exist."))
 		return
 	}
 	switch p := j.payment; {

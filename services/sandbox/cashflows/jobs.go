@@ -110,7 +110,7 @@ func (s *Server) createJob(w http.ResponseWriter, r *http.Request, a *account, b
 		j.payment.card, j.payment.token = c, token
 	case parent != "":
 		if j.parent = s.jobOf(a, parent); j.parent == nil {
-			writeJSON(w, http.StatusNotFound, failure("", "The parent payment job does not exist."))
+			kit.WriteJSON(w, http.StatusNotFound, failure("", "The parent payment job does not exist."))
 			return
 		}
 		switch paid := j.parent.payment.status == statusPaid || j.parent.payment.status == statusVerified; {
@@ -497,13 +497,13 @@ func (s *Server) reply(w http.ResponseWriter, r *http.Request, status int, j *jo
 	if j.page != "" && j.payment.status == statusPending {
 		out.Links.Action = &link{URL: s.publicURL(r) + payPath + "?ref=" + j.page, Type: "text/html"}
 	}
-	writeJSON(w, status, out)
+	kit.WriteJSON(w, status, out)
 }
 
 func (s *Server) getJob(w http.ResponseWriter, r *http.Request, a *account, _ []byte) {
 	j := s.jobOf(a, r.PathValue("job"))
 	if j == nil {
-		writeJSON(w, http.StatusNotFound, failure("", "The payment job does not exist."))
+		kit.WriteJSON(w, http.StatusNotFound, failure("", "The payment job does not exist."))
 		return
 	}
 	s.reply(w, r, http.StatusOK, j)
@@ -513,7 +513,7 @@ func (s *Server) getJob(w http.ResponseWriter, r *http.Request, a *account, _ []
 func (s *Server) of(w http.ResponseWriter, r *http.Request, a *account) *job {
 	j := s.jobOf(a, r.PathValue("job"))
 	if j == nil || j.payment.ref != r.PathValue("payment") {
-		writeJSON(w, http.StatusNotFound, failure("", "The payment does not exist."))
+		kit.WriteJSON(w, http.StatusNotFound, failure("", "The payment does not exist."))
 		return nil
 	}
 	return j
@@ -521,7 +521,7 @@ func (s *Server) of(w http.ResponseWriter, r *http.Request, a *account) *job {
 
 func (s *Server) getPayment(w http.ResponseWriter, r *http.Request, a *account, _ []byte) {
 	if j := s.of(w, r, a); j != nil {
-		writeJSON(w, http.StatusOK, envelope{Data: s.paymentData(j), ErrorReport: j.report()})
+		kit.WriteJSON(w, http.StatusOK, envelope{Data: s.paymentData(j), ErrorReport: j.report()})
 	}
 }
 
@@ -541,5 +541,5 @@ type methodData struct {
 }
 
 func (s *Server) paymentMethods(w http.ResponseWriter, _ *http.Request, a *account, _ []byte) {
-	writeJSON(w, http.StatusOK, envelope{Data: []methodData{{Method: "Card", Tokenisation: true, Currencies: a.Currencies, Description: "Credit and debit cards"}}})
+	kit.WriteJSON(w, http.StatusOK, envelope{Data: []methodData{{Method: "Card", Tokenisation: true, Currencies: a.Currencies, Description: "Credit and debit cards"}}})
 }

@@ -45,7 +45,7 @@ func page(w http.ResponseWriter, status int, name string, data any) {
 
 type payView struct {
 	Title, Amount, Ref, Holder, Expiry string
-	Errors                             fieldErrors
+	Errors                             map[string]string
 }
 
 type doneView struct{ Title, Message string }
@@ -155,7 +155,7 @@ func (s *Server) byPage(ref string) *job {
 	return s.find(func(j *job) bool { return j.page == ref })
 }
 
-func (j *job) view(errs fieldErrors, holder, expiry string) payView {
+func (j *job) view(errs map[string]string, holder, expiry string) payView {
 	v := payView{Title: "Card details", Amount: j.currency + " " + decimals(j.minor), Ref: j.page, Holder: holder, Expiry: expiry, Errors: errs}
 	if len(errs) > 0 {
 		v.Title = "Error: card details"

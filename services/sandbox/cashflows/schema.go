@@ -5,10 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/url"
 	"regexp"
 	"slices"
-	"sort"
 	"strconv"
 	"strings"
 	"time"
@@ -156,12 +156,12 @@ func parse(body []byte, schema map[string]property) (request, error) {
 }
 
 func checkFields(path string, fields map[string]any, schema map[string]property) error {
-	for _, name := range sorted(schema) {
+	for _, name := range slices.Sorted(maps.Keys(schema)) {
 		if _, ok := fields[name]; !ok && schema[name].required {
 			return sentence(fmt.Sprintf("The field '%s' is required.", path+name))
 		}
 	}
-	for _, name := range sorted(fields) {
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		p, known := schema[name]
 		if !known {
 			return sentence(fmt.Sprintf("The field '%s' is not known.", path+name))
@@ -227,15 +227,6 @@ func check(name string, value any, p property) error {
 		}
 	}
 	return nil
-}
-
-func sorted[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	sort.Strings(keys)
-	return keys
 }
 
 // minor reads a checked amount as minor units of a currency with two decimals.

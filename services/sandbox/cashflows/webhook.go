@@ -38,7 +38,7 @@ func (s *Server) notify(j *job) {
 		return
 	}
 	told := webhook{Job: j.ref, Payment: j.payment.ref}
-	body := encode(told)
+	body := kit.Encode(told)
 	s.kit.Callbacks.Send(kit.Callback{
 		URL:   j.webhookURL,
 		Retry: webhookRetries,

@@ -120,7 +120,7 @@ func New(cfg Config, k *kit.Kit) *Server {
 	s.handler = k.Serve(s.routes(), func(status int) []byte {
 		for _, e := range table {
 			if e.status == status {
-				return encode(errorBody{ErrorMessage: e.description, ErrorCode: e.code})
+				return kit.Encode(errorBody{ErrorMessage: e.description, ErrorCode: e.code})
 			}
 		}
 		// The document's table ends at 429.
@@ -229,11 +229,11 @@ func refuse(w http.ResponseWriter, code, message string) {
 			if message == "" {
 				message = e.description
 			}
-			writeJSON(w, e.status, errorBody{ErrorMessage: message, ErrorCode: code})
+			kit.WriteJSON(w, e.status, errorBody{ErrorMessage: message, ErrorCode: code})
 			return
 		}
 	}
-	writeJSON(w, http.StatusBadRequest, errorBody{ErrorMessage: "The sandbox was asked for an error that the document does not list: " + code, ErrorCode: "failed"})
+	kit.WriteJSON(w, http.StatusBadRequest, errorBody{ErrorMessage: "The sandbox was asked for an error that the document does not list: " + code, ErrorCode: "failed"})
 }
 
 // bearer reads the bearer token: base64 of a JSON object with exactly these
@@ -303,7 +303,7 @@ func websocket(r *http.Request, subject string) credentials {
 		ConnectionType: "websocket",
 		ConnectionURL:  "wss://" + r.Host + BasePath + ExtensionPath + "/websocket",
 		TokenType:      "jwt",
-		AccessToken:    part(`{"alg":"none"}`) + "." + part(string(encode(map[string]string{"sub": subject}))) + ".sandbox",
+		AccessToken:    part(`{"alg":"none"}`) + "." + part(string(kit.Encode(map[string]string{"sub": subject}))) + ".sandbox",
 	}
 }
 
@@ -311,7 +311,7 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request, a Account) {
 	if !noQuery(w, r) {
 		return
 	}
-	writeJSON(w, http.StatusOK, websocket(r, a.ID))
+	kit.WriteJSON(w, http.StatusOK, websocket(r, a.ID))
 }
 
 func (s *Server) enrol(w http.ResponseWriter, r *http.Request) {
@@ -321,7 +321,7 @@ func (s *Server) enrol(w http.ResponseWriter, r *http.Request) {
 			for _, d := range a.Devices {
 				if d.Model == got["model"] && d.SerialNumber == got["serialNumber"] && d.APIToken != "" && d.APIToken == got["apiToken"] {
 					if noQuery(w, r) {
-						writeJSON(w, http.StatusOK, websocket(r, d.ReferenceID))
+						kit.WriteJSON(w, http.StatusOK, websocket(r, d.ReferenceID))
 					}
 					return
 				}
@@ -363,7 +363,7 @@ func (s *Server) devices(w http.ResponseWriter, r *http.Request, a Account) {
 			out = append(out, d.body(a))
 		}
 	}
-	writeJSON(w, http.StatusOK, out)
+	kit.WriteJSON(w, http.StatusOK, out)
 }
 
 // find gives the account's own terminal; another account's does not exist.
@@ -383,7 +383,7 @@ func (s *Server) device(w http.ResponseWriter, r *http.Request, a Account) {
 	case !ok:
 		refuse(w, "notFound", "")
 	default:
-		writeJSON(w, http.StatusOK, d.body(a))
+		kit.WriteJSON(w, http.StatusOK, d.body(a))
 	}
 }
 
@@ -398,7 +398,7 @@ func (s *Server) connected(w http.ResponseWriter, r *http.Request, a Account) {
 	case s.isOffline(d):
 		refuse(w, "connectionLost", "")
 	default:
-		writeJSON(w, http.StatusOK, struct{}{})
+		kit.WriteJSON(w, http.StatusOK, struct{}{})
 	}
 }
 
@@ -415,18 +415,4 @@ func noQuery(w http.ResponseWriter, r *http.Request) bool {
 		return false
 	}
 	return true
-}
-
-func encode(v any) []byte {
-	body, err := json.Marshal(v)
-	if err != nil {
-		panic(err) // the values are the emulator's own
-	}
-	return body
-}
-
-func writeJSON(w http.ResponseWriter, status int, v any) {
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	w.WriteHeader(status)
-	_, _ = w.Write(encode(v))
 }

@@ -117,7 +117,7 @@ func (s *Server) start(w http.ResponseWriter, r *http.Request, a Account) {
 		}
 	}
 	s.requests = append(s.requests, q)
-	writeJSON(w, http.StatusAccepted, map[string]string{"requestId": q.id})
+	kit.WriteJSON(w, http.StatusAccepted, map[string]string{"requestId": q.id})
 }
 
 // readStart reads a request strictly; the third answer says what is wrong.
@@ -193,7 +193,7 @@ func (s *Server) result(w http.ResponseWriter, r *http.Request, a Account) {
 	defer s.mu.Unlock()
 	for _, q := range s.requests {
 		if q.account == a.ID && q.id == r.PathValue("requestId") {
-			writeJSON(w, http.StatusOK, map[string]string{
+			kit.WriteJSON(w, http.StatusOK, map[string]string{
 				"requestId": q.id, "referenceId": q.device, "flowType": q.flow, "status": q.status(s.kit.Clock.Now()),
 			})
 			return

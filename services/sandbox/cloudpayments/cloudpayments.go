@@ -11,7 +11,6 @@ package cloudpayments
 import (
 	"crypto/rand"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"mime"
 	"net/http"
@@ -151,7 +150,7 @@ func New(cfg Config, k *kit.Kit) *Server {
 	}
 	s := &Server{kit: k, cfg: cfg}
 	s.clear()
-	s.handler = k.Serve(s.routes(), func(status int) []byte { return encode(errorBody{http.StatusText(status)}) })
+	s.handler = k.Serve(s.routes(), func(status int) []byte { return kit.Encode(errorBody{http.StatusText(status)}) })
 	return s
 }
 
@@ -215,7 +214,9 @@ type errorBody struct {
 	Error string `json:"error"`
 }
 
-func refuse(w http.ResponseWriter, status int, text string) { writeJSON(w, status, errorBody{text}) }
+func refuse(w http.ResponseWriter, status int, text string) {
+	kit.WriteJSON(w, status, errorBody{text})
+}
 
 // keyed checks the APP key before anything else. The first four texts are seed
 // 002's, "Key related errors"; the others are what the gateway Tyk says, from
@@ -276,7 +277,7 @@ func (s *Server) judge(path string, keys []string) (int, string) {
 }
 
 func (s *Server) status(w http.ResponseWriter, _ *http.Request) {
-	writeJSON(w, http.StatusOK, struct {
+	kit.WriteJSON(w, http.StatusOK, struct {
 		Status  string `json:"status"`
 		Message string `json:"message"`
 	}{"OK", "Your APP Key is valid"})
@@ -353,7 +354,7 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 	delete(s.refresh, form.Get("refresh_token"))
 	refresh := random()
 	s.refresh[refresh] = session{person, now.AddDate(0, refreshTokenMonths, 0)}
-	writeJSON(w, http.StatusOK, tokenBody{
+	kit.WriteJSON(w, http.StatusOK, tokenBody{
 		AccessToken: random(), ExpiresIn: accessTokenSeconds, JTI: random(), AppName: "sandbox",
 		LastSignonTimestamp: now.Format("2006-01-02T15:04:05Z"), RefreshToken: refresh, Scope: "read write", TenantName: person.Tenant,
 		TokenType: "Bearer", UserType: "ADMIN", UUID: person.UUID, NeedChangePassword: person.MustChangePassword,
@@ -374,18 +375,4 @@ func random() string {
 	var b [16]byte
 	_, _ = rand.Read(b[:]) // never fails
 	return hex.EncodeToString(b[:])
-}
-
-func encode(v any) []byte {
-	body, err := json.Marshal(v)
-	if err != nil {
-		panic(err) // the values are the emulator's own
-	}
-	return body
-}
-
-func writeJSON(w http.ResponseWriter, status int, v any) {
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	w.WriteHeader(status)
-	_, _ = w.Write(encode(v))
 }

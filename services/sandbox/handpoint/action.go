@@ -2,6 +2,8 @@ package handpoint
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,7 +21,7 @@ const maxSeconds = 3600
 func (s *Server) Actions() []kit.Action {
 	terminal := kit.ActionField{Name: "serial", Label: "Terminal", Kind: kit.FieldChoice, Required: true, Options: s.terminalOptions()}
 	cards := []kit.Option{{Label: "as it is"}}
-	for _, token := range sortedKeys(s.cards) {
+	for _, token := range slices.Sorted(maps.Keys(s.cards)) {
 		cards = append(cards, kit.Option{Value: token, Label: s.cards[token].words()})
 	}
 	choice := func(name, label string, options ...kit.Option) kit.ActionField {

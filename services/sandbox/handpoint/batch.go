@@ -113,7 +113,7 @@ func (s *Server) batchClose(w http.ResponseWriter, r *http.Request, m Merchant) 
 		return
 	}
 	s.closeBatch(t, number, r)
-	writeJSON(w, http.StatusOK, map[string]any{
+	kit.WriteJSON(w, http.StatusOK, map[string]any{
 		"batchNumber": fmt.Sprint(number), "closeBatchGuid": newGUID(), "closedAt": cloudTime(t.batches[number].at),
 		// An object and a string, as the sample has them.
 		"customerReference": map[string]any{}, "httpStatus": "200",
@@ -155,7 +155,7 @@ func (s *Server) batchSummary(w http.ResponseWriter, r *http.Request, m Merchant
 	if t.batches[number].closed {
 		entries = append(entries, entry{"issuerBatchCloseLocalTimestamp", t.batches[number].at.Format("2006-01-02T15:04:05")})
 	}
-	writeJSON(w, http.StatusOK, map[string]any{
+	kit.WriteJSON(w, http.StatusOK, map[string]any{
 		"batchNumber": fmt.Sprint(number), "batchStatus": t.status(number), "batchSummaryGuid": newGUID(),
 		"customFields": map[string]any{"entry": entries}, "httpStatus": "200", "issuerResponseCode": issuerApproved,
 		"issuerResponseText": "DATA RETRIEVED", "netAmount": amount, "transactionCount": strconv.Itoa(len(lines)),
@@ -203,5 +203,5 @@ func (s *Server) batchDetail(w http.ResponseWriter, r *http.Request, m Merchant)
 	if t.batches[number].closed {
 		out["closedAt"] = cloudTime(t.batches[number].at)
 	}
-	writeJSON(w, http.StatusOK, out)
+	kit.WriteJSON(w, http.StatusOK, out)
 }

@@ -186,7 +186,7 @@ func (s *Server) answerHold(w http.ResponseWriter, r *http.Request, original, re
 		ServerTime: stamp, TerminalTime: stamp, TransNumber: "000001",
 	}
 	more(&out)
-	writeJSON(w, http.StatusOK, out)
+	kit.WriteJSON(w, http.StatusOK, out)
 }
 
 // tipAdjustment sets the tip of a sale; the last one counts, and none after its
@@ -235,7 +235,7 @@ func (s *Server) tipAdjustment(w http.ResponseWriter, r *http.Request, m Merchan
 	rec.tipMinor = tip
 	s.tips = append(s.tips, kit.Charge{OriginalID: rec.guid, Kind: "tip", AmountMinor: tip, Currency: rec.currency, Status: "tip adjusted", Approved: true,
 		Card: rec.card.masked(), At: now})
-	writeJSON(w, http.StatusOK, map[string]string{"statusMessage": "tip adjusted"})
+	kit.WriteJSON(w, http.StatusOK, map[string]string{"statusMessage": "tip adjusted"})
 }
 
 // tokenWindow is how long a token can be had (seed 004: within 12 months).
@@ -262,7 +262,7 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request, m Merchant) {
 		writeError(w, errorEnvelope(http.StatusBadRequest, "The transaction is older than 12 months"))
 		return
 	}
-	writeJSON(w, http.StatusOK, map[string]string{
+	kit.WriteJSON(w, http.StatusOK, map[string]string{
 		"agreementNumber": agreementNumber, "cardToken": rec.card.Token, "cardTokenizationGuid": newGUID(), "expiryDateMMYY": rec.card.ExpiryMMYY,
 		"httpStatus": "200", "maskedCardNumber": rec.card.masked(), "serverDateTime": cloudTime(now), "transactionReference": guid,
 	})

@@ -2,9 +2,13 @@ package handpoint
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"regexp"
+	"slices"
 	"time"
+
+	"github.com/counterfoil/counterfoil/services/sandbox/kit"
 )
 
 // deviceKey names a device of a merchant.
@@ -50,7 +54,7 @@ func (s *Server) listDevices(w http.ResponseWriter, _ *http.Request, m Merchant)
 	for _, d := range m.Devices {
 		out = append(out, device{MerchantID: m.ID, SerialNumber: d.Serial, SSK: d.SSK, TerminalType: d.Type})
 	}
-	writeJSON(w, http.StatusOK, out)
+	kit.WriteJSON(w, http.StatusOK, out)
 }
 
 // Command is a device command that was accepted.
@@ -99,7 +103,7 @@ func (s *Server) command(w http.ResponseWriter, r *http.Request, m Merchant) {
 	if !ok {
 		return
 	}
-	for _, field := range sortedKeys(body) {
+	for _, field := range slices.Sorted(maps.Keys(body)) {
 		if bounds, bounded := commandRanges[field]; bounded {
 			if n, ok := body.number(field); !ok || n < bounds[0] || n > bounds[1] {
 				writeError(w, errorEnvelope(http.StatusBadRequest, fmt.Sprintf("%s must be between %d and %d", field, bounds[0], bounds[1])))

@@ -210,7 +210,7 @@ func New(cfg Config, k *kit.Kit) *Server {
 		s.currencies[c] = true
 	}
 	s.empty()
-	s.handler = k.Serve(s.routes(), func(status int) []byte { return encode(errorEnvelope(status, http.StatusText(status))) })
+	s.handler = k.Serve(s.routes(), func(status int) []byte { return kit.Encode(errorEnvelope(status, http.StatusText(status))) })
 	return s
 }
 

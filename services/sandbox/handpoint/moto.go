@@ -261,7 +261,7 @@ func (s *Server) finish(w http.ResponseWriter, rec *record, outcome kit.Outcome)
 		return
 	}
 	stamp := cloudTime(rec.at)
-	writeJSON(w, http.StatusOK, motoResponse{
+	kit.WriteJSON(w, http.StatusOK, motoResponse{
 		Type: map[string]string{kindSale: "motoSaleResponse", kindRefund: "motoRefundResponse", kindReversal: "motoReversalResponse"}[rec.kind],
 		// The response of a decline is 200 too, with another issuer code.
 		HTTPStatus: http.StatusOK, GUID: rec.guid, OriginalGUID: rec.originalGUID,

@@ -183,7 +183,7 @@ func (s *Server) transactionResult(w http.ResponseWriter, r *http.Request, m Mer
 	case res.body == nil:
 		w.WriteHeader(http.StatusNoContent)
 	default:
-		writeJSON(w, http.StatusOK, res.body)
+		kit.WriteJSON(w, http.StatusOK, res.body)
 	}
 }
 
@@ -245,7 +245,7 @@ func (s *Server) deliver(now time.Time) {
 func (s *Server) send(d *debt) {
 	body := *d.body
 	body.Recovered = d.late || d.attempts > 0
-	raw := encode(body)
+	raw := kit.Encode(body)
 	s.kit.Callbacks.Send(kit.Callback{
 		URL: d.url, Attempt: d.attempts,
 		Build: func(time.Time) (http.Header, []byte) {

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"github.com/counterfoil/counterfoil/services/sandbox/kit"
 )
 
 // statusObject is the transaction result of the status endpoints. Its amounts
@@ -69,7 +71,7 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request, m Merchant) {
 	mine := s.byReference(m.ID, reference)
 	if len(mine) == 0 {
 		if run := s.reaching(m.ID, reference); run != nil {
-			writeJSON(w, http.StatusOK, statusObject{
+			kit.WriteJSON(w, http.StatusOK, statusObject{
 				CardEntryType: "UNDEFINED", Type: run.op.word, Currency: run.body.text("currency"), PaymentScenario: "UNKNOWN", VerificationMethod: "UNDEFINED",
 				TenderType: "NOT_SET", TransactionReference: reference, FinStatus: "IN_PROGRESS",
 			})
@@ -81,13 +83,13 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request, m Merchant) {
 				return
 			}
 		}
-		writeJSON(w, http.StatusOK, statusObject{
+		kit.WriteJSON(w, http.StatusOK, statusObject{
 			CardEntryType: "UNDEFINED", Type: "UNDEFINED", PaymentScenario: "UNKNOWN", VerificationMethod: "UNDEFINED",
 			TenderType: "NOT_SET", TransactionReference: reference, FinStatus: "UNDEFINED",
 		})
 		return
 	}
-	writeJSON(w, http.StatusOK, s.object(mine[0], true))
+	kit.WriteJSON(w, http.StatusOK, s.object(mine[0], true))
 }
 
 // statusSelected answers all, first, last or a 1-based index; 404 for whatever
@@ -109,7 +111,7 @@ func (s *Server) statusSelected(w http.ResponseWriter, r *http.Request, m Mercha
 		for i, rec := range mine {
 			objects = append(objects, s.object(rec, i == 0))
 		}
-		writeJSON(w, http.StatusOK, objects)
+		kit.WriteJSON(w, http.StatusOK, objects)
 		return
 	case "first":
 	case "last":
@@ -122,7 +124,7 @@ func (s *Server) statusSelected(w http.ResponseWriter, r *http.Request, m Mercha
 		}
 		index = n - 1
 	}
-	writeJSON(w, http.StatusOK, s.object(mine[index], index == 0))
+	kit.WriteJSON(w, http.StatusOK, s.object(mine[index], index == 0))
 }
 
 // byReference returns the transactions logged under a reference, oldest first:

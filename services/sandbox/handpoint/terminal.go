@@ -2,8 +2,10 @@ package handpoint
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"regexp"
+	"slices"
 	"strconv"
 	"time"
 
@@ -161,7 +163,7 @@ func deviceError(w http.ResponseWriter, code int, message string) {
 		Name       string `json:"name"`
 		Message    inner  `json:"message"`
 	}
-	writeJSON(w, http.StatusBadRequest, map[string]body{"error": {http.StatusBadRequest, "BadRequestError", inner{code, message}}})
+	kit.WriteJSON(w, http.StatusBadRequest, map[string]body{"error": {http.StatusBadRequest, "BadRequestError", inner{code, message}}})
 }
 
 type accepted struct {
@@ -182,7 +184,7 @@ func (s *Server) transaction(w http.ResponseWriter, r *http.Request, m Merchant)
 	var further []violation
 	if !known && object["operation"] != nil {
 		further = append(further, violation{Path: "/operation", Code: "enum", Message: "must be equal to one of the allowed values",
-			Info: map[string]any{"allowedValues": sortedKeys(operations)}})
+			Info: map[string]any{"allowedValues": slices.Sorted(maps.Keys(operations))}})
 	}
 	// A callback needs its token, and a token without an address says nothing.
 	for with, without := range map[string]string{"callbackUrl": "token", "token": "callbackUrl"} {
@@ -247,7 +249,7 @@ func (s *Server) transaction(w http.ResponseWriter, r *http.Request, m Merchant)
 		out.TransactionResultID = run.resultID
 	}
 	t.running = run
-	writeJSON(w, http.StatusAccepted, out)
+	kit.WriteJSON(w, http.StatusAccepted, out)
 	s.settle()
 }
 
@@ -260,7 +262,7 @@ func (s *Server) stop(w http.ResponseWriter, t *terminal, now time.Time) {
 		return
 	}
 	t.running.stopped, t.running.ends = true, now
-	writeJSON(w, http.StatusAccepted, accepted{StatusMessage: "Operation Accepted"})
+	kit.WriteJSON(w, http.StatusAccepted, accepted{StatusMessage: "Operation Accepted"})
 	s.settle()
 }
 

@@ -5,13 +5,16 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"regexp"
-	"sort"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/counterfoil/counterfoil/services/sandbox/kit"
 )
 
 // The error shapes are LoopBack's and the details Ajv's, which is what the
@@ -76,22 +79,7 @@ func reasonError(code, message string, inner int) envelope {
 	return e
 }
 
-func encode(v any) []byte {
-	body, err := json.Marshal(v)
-	if err != nil {
-		// Every value passed here is a plain struct of this package.
-		panic(err)
-	}
-	return body
-}
-
-func writeJSON(w http.ResponseWriter, status int, v any) {
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	w.WriteHeader(status)
-	_, _ = w.Write(encode(v))
-}
-
-func writeError(w http.ResponseWriter, e envelope) { writeJSON(w, e.Error.StatusCode, e) }
+func writeError(w http.ResponseWriter, e envelope) { kit.WriteJSON(w, e.Error.StatusCode, e) }
 
 const amountPattern = `^[1-9]\d*$`
 
@@ -220,12 +208,12 @@ func checkObject(body any, sc schema, path string) []violation {
 		return []violation{wrongType(path, isObject)}
 	}
 	var out []violation
-	for _, name := range sortedKeys(sc) {
+	for _, name := range slices.Sorted(maps.Keys(sc)) {
 		if _, ok := object[name]; !ok && sc[name].required {
 			out = append(out, missing(path, name))
 		}
 	}
-	for _, name := range sortedKeys(object) {
+	for _, name := range slices.Sorted(maps.Keys(object)) {
 		f, known := sc[name]
 		if !known {
 			out = append(out, violation{Path: path, Code: "additionalProperties", Message: "must NOT have additional properties",
@@ -295,13 +283,4 @@ func checkString(v any, f field, path string) []violation {
 			Message: fmt.Sprintf("must match pattern %q", strings.ReplaceAll(f.pattern, `"`, "")), Info: map[string]any{"pattern": f.pattern}}}
 	}
 	return nil
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	sort.Strings(keys)
-	return keys
 }

@@ -85,13 +85,13 @@ func ControlHandler(emulators map[string]Emulator) http.Handler {
 			k.Callbacks.Enable(*s.Enabled)
 			return nil, nil
 		}))
-		mux.HandleFunc("GET "+base+"journal", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, 200, k.Journal.Entries()) })
-		mux.HandleFunc("GET "+base+"state", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, 200, e.State()) })
-		mux.HandleFunc("GET "+base+"deliveries", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, 200, k.Callbacks.Deliveries()) })
-		mux.HandleFunc("GET "+base+"held", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, 200, heldReply{Held: k.Faults.Held()}) })
+		mux.HandleFunc("GET "+base+"journal", func(w http.ResponseWriter, _ *http.Request) { WriteJSON(w, 200, k.Journal.Entries()) })
+		mux.HandleFunc("GET "+base+"state", func(w http.ResponseWriter, _ *http.Request) { WriteJSON(w, 200, e.State()) })
+		mux.HandleFunc("GET "+base+"deliveries", func(w http.ResponseWriter, _ *http.Request) { WriteJSON(w, 200, k.Callbacks.Deliveries()) })
+		mux.HandleFunc("GET "+base+"held", func(w http.ResponseWriter, _ *http.Request) { WriteJSON(w, 200, heldReply{Held: k.Faults.Held()}) })
 	}
 	mux.HandleFunc(ControlPrefix, func(w http.ResponseWriter, r *http.Request) {
-		writeJSON(w, http.StatusNotFound, controlError{Error: "no control at " + r.URL.Path})
+		WriteJSON(w, http.StatusNotFound, controlError{Error: "no control at " + r.URL.Path})
 	})
 	return mux
 }
@@ -124,12 +124,12 @@ type (
 func Command[T any](do func(T) (any, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/json" {
-			writeJSON(w, http.StatusUnsupportedMediaType, controlError{Error: "send application/json"})
+			WriteJSON(w, http.StatusUnsupportedMediaType, controlError{Error: "send application/json"})
 			return
 		}
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
 		if err != nil {
-			writeJSON(w, http.StatusBadRequest, controlError{Error: "the body is too long or broke off"})
+			WriteJSON(w, http.StatusBadRequest, controlError{Error: "the body is too long or broke off"})
 			return
 		}
 		if len(bytes.TrimSpace(body)) == 0 {
@@ -139,30 +139,19 @@ func Command[T any](do func(T) (any, error)) http.Handler {
 		dec := json.NewDecoder(bytes.NewReader(body))
 		dec.DisallowUnknownFields()
 		if err := dec.Decode(&in); err != nil {
-			writeJSON(w, http.StatusBadRequest, controlError{Error: err.Error()})
+			WriteJSON(w, http.StatusBadRequest, controlError{Error: err.Error()})
 			return
 		}
 		out, err := do(in)
 		switch {
 		case err != nil:
-			writeJSON(w, http.StatusBadRequest, controlError{Error: err.Error()})
+			WriteJSON(w, http.StatusBadRequest, controlError{Error: err.Error()})
 		case out == nil:
 			w.WriteHeader(http.StatusNoContent)
 		default:
-			writeJSON(w, http.StatusOK, out)
+			WriteJSON(w, http.StatusOK, out)
 		}
 	})
-}
-
-func writeJSON(w http.ResponseWriter, status int, v any) {
-	body, err := json.Marshal(v)
-	if err != nil {
-		http.Error(w, "cannot encode the answer", http.StatusInternalServerError)
-		return
-	}
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	w.WriteHeader(status)
-	_, _ = w.Write(body)
 }
 
 // Control drives a running sandbox through its control API, for tests.
