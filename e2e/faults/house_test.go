@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -54,7 +55,6 @@ const (
 
 // house is a database, the emulators, and the product when it lives.
 type house struct {
-	db        *storetest.DB
 	owner     *sql.DB
 	env       []string
 	sandbox   string
@@ -62,12 +62,46 @@ type house struct {
 	handpoint domain.ConnectionID
 	cardflo   domain.ConnectionID
 	card      domain.CardID
+	merchant  domain.MerchantID
 	cookie    string
 	product   *process
 	base      atomic.Value // string: where the product answers now
 	serial    atomic.Int64 // amounts and orders that nothing else uses
-	sales     atomic.Int64 // sale forms that were answered
-	refunds   atomic.Int64 // refund forms that were answered
+	answered  tally        // forms that were answered with a redirect
+	// patient leaves the queue its own pace, rescue and all.
+	patient bool
+}
+
+// site is what a house is built on, for those who want something else between
+// the product and the world.
+type site struct {
+	app, owner string // the database's addresses; empty: a clone of the shared cluster's template
+	// provider gives the address at which the product reaches the sandbox.
+	provider func(sandbox string) string
+	settings map[string]string // of both connections
+	patient  bool
+}
+
+// tally remembers the forms that were answered with a redirect: their types, by
+// their keys. A form that is sent again counts once.
+type tally struct {
+	mu    sync.Mutex
+	forms map[string]string
+}
+
+func (c *tally) add(f form) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.forms == nil {
+		c.forms = map[string]string{}
+	}
+	c.forms[f.key()] = f.typ
+}
+
+func (c *tally) all() map[string]string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return maps.Clone(c.forms)
 }
 
 // client has no connection to reuse: each may be to a process that is gone.
@@ -176,51 +210,74 @@ func (p *process) wasKilled() bool {
 
 // newHouse makes a house with one merchant, one person who has signed in, a
 // connection to each provider and one stored card. It ends with owner.
-func newHouse(owner testing.TB) *house {
+func newHouse(owner testing.TB, on site) *house {
 	owner.Helper()
 	ctx := context.Background()
-	dir := owner.TempDir()
-	h := &house{db: storetest.New(owner)}
-	h.owner = h.db.Owner(owner)
+	if on.app == "" {
+		db := storetest.New(owner)
+		on.app, on.owner = db.AppURL, db.OwnerURL
+	}
+	h := &house{patient: on.patient}
+	var err error
+	h.owner, err = sql.Open("postgres", on.owner)
+	must(owner, err)
+	owner.Cleanup(func() { _ = h.owner.Close() })
 
 	box := launch(owner, []string{"COUNTERFOIL_SANDBOX_ADDR=127.0.0.1:0", "COUNTERFOIL_SANDBOX_STDIN=1"}, "sandbox")
 	owner.Cleanup(box.kill)
 	h.sandbox = box.line(owner, "sandbox on ")
 	h.hp = sandbox.Control{BaseURL: h.sandbox, Provider: sandboxhandpoint.Name}
 	h.cf = sandbox.Control{BaseURL: h.sandbox, Provider: sandboxcardflo.Name}
+	provider := h.sandbox
+	if on.provider != nil {
+		provider = on.provider(h.sandbox)
+	}
 
 	keyset, err := secrets.Generate()
 	must(owner, err)
-	keyfile := filepath.Join(dir, "keyset.json")
+	keyfile := filepath.Join(owner.TempDir(), "keyset.json")
 	must(owner, os.WriteFile(keyfile, keyset, 0o600))
 	sealer, err := secrets.FromJSON(keyset)
 	must(owner, err)
-	st, err := store.Open(ctx, store.Config{URL: h.db.AppURL})
+	// The house is furnished over the plain road, whatever is between later.
+	st, err := store.Open(ctx, store.Config{URL: on.owner})
 	must(owner, err)
+	defer func() { must(owner, st.Close()) }()
 	people, err := signin.New(signin.Options{Store: st, Sealer: sealer})
 	must(owner, err)
-	m, _, err := people.CreateMerchant(ctx, domain.Merchant{Name: "Kill Lane", TimeZone: "Europe/London", Mode: domain.Test, Currencies: []money.Currency{money.MustCurrency("GBP")}},
+	h.merchant, _, err = people.CreateMerchant(ctx, domain.Merchant{Name: "Kill Lane", TimeZone: "Europe/London", Mode: domain.Test, Currencies: []money.Currency{money.MustCurrency("GBP")}},
 		signin.NewPerson{Email: "owner@example.com", Name: "Owner"})
 	must(owner, err)
-	_, err = people.CreateUserWithPassword(ctx, m, signin.NewPerson{Email: email, Name: "Till", Role: domain.Manager}, password, factor)
+	_, err = people.CreateUserWithPassword(ctx, h.merchant, signin.NewPerson{Email: email, Name: "Till", Role: domain.Manager}, password, factor)
 	must(owner, err)
 	conns := &connections.Service{Store: st, Registry: providers.NewRegistry(cardflo.Registration(), handpoint.Registration()), Secrets: sealer, Now: time.Now}
-	actor := domain.Actor{MerchantID: m}
-	hp, err := conns.Create(ctx, actor, connections.NewConnection{Provider: "handpoint", Name: "Saved cards", BaseURL: h.sandbox + sandboxhandpoint.BasePath,
+	actor := domain.Actor{MerchantID: h.merchant}
+	settings := func(more map[string]string) map[string]string {
+		all := maps.Clone(on.settings)
+		if all == nil {
+			all = map[string]string{}
+		}
+		maps.Copy(all, more)
+		return all
+	}
+	hp, err := conns.Create(ctx, actor, connections.NewConnection{Provider: "handpoint", Name: "Saved cards", BaseURL: provider + sandboxhandpoint.BasePath, Settings: settings(nil),
 		Secrets: map[string]string{handpoint.SecretAPIKey: sandboxhandpoint.SandboxKey}})
 	must(owner, err)
-	cf, err := conns.Create(ctx, actor, connections.NewConnection{Provider: "cardflo", Name: "Card by phone", BaseURL: h.sandbox + sandboxcardflo.BasePath,
-		Settings: map[string]string{cardflo.SettingCardFrame: h.sandbox + "/cardflo/frame/" + sandboxcardflo.SandboxKey},
+	cf, err := conns.Create(ctx, actor, connections.NewConnection{Provider: "cardflo", Name: "Card by phone", BaseURL: provider + sandboxcardflo.BasePath,
+		Settings: settings(map[string]string{cardflo.SettingCardFrame: h.sandbox + "/cardflo/frame/" + sandboxcardflo.SandboxKey}),
 		Secrets: map[string]string{cardflo.SecretAPIKey: sandboxcardflo.SandboxKey, cardflo.SecretUsername: sandboxcardflo.SandboxUser,
 			cardflo.SecretPassword: sandboxcardflo.SandboxPassword, cardflo.SecretSharedSecret: sandboxcardflo.SandboxSecret}})
 	must(owner, err)
 	card, err := conns.AddCard(ctx, actor, hp.ID, sandboxhandpoint.TokenVisa, domain.Card{Brand: "Visa", Last4: "0936", Expiry: "10/30"}, "Imogen Ware")
 	must(owner, err)
 	h.handpoint, h.cardflo, h.card = hp.ID, cf.ID, card.ID
-	must(owner, st.Close())
 
-	h.env = []string{"DATABASE_URL=" + h.db.AppURL, "COUNTERFOIL_KEYSET=" + keyfile, "COUNTERFOIL_ADDR=127.0.0.1:0", "COUNTERFOIL_PUBLIC_URL=http://localhost",
-		"COUNTERFOIL_ALLOW_HOSTS=" + strings.TrimPrefix(h.sandbox, "http://"), "COUNTERFOIL_LOG=warn"}
+	hosts := []string{strings.TrimPrefix(h.sandbox, "http://"), strings.TrimPrefix(provider, "http://")}
+	h.env = []string{"DATABASE_URL=" + on.app, "COUNTERFOIL_KEYSET=" + keyfile, "COUNTERFOIL_ADDR=127.0.0.1:0", "COUNTERFOIL_PUBLIC_URL=http://localhost",
+		"COUNTERFOIL_ALLOW_HOSTS=" + strings.Join(hosts, ","), "COUNTERFOIL_LOG=warn"}
+	if !on.patient {
+		h.env = append(h.env, pollEnv+"=150ms")
+	}
 	owner.Cleanup(func() {
 		if h.product != nil {
 			h.product.kill()
@@ -239,8 +296,14 @@ func (h *house) start(t testing.TB, armed string, ahead time.Duration) {
 		h.product.kill()
 	}
 	h.forgetTheDead(t)
-	h.product = launch(t, append([]string{armedEnv + "=" + armed, offsetEnv + "=" + ahead.String()}, h.env...), "counterfoil", "serve")
+	h.product = h.launch(t, armed, ahead)
 	h.base.Store(h.product.line(t, "listening on "))
+}
+
+// launch starts a product over the house's database.
+func (h *house) launch(t testing.TB, armed string, ahead time.Duration) *process {
+	t.Helper()
+	return launch(t, append([]string{armedEnv + "=" + armed, offsetEnv + "=" + ahead.String()}, h.env...), "counterfoil", "serve")
 }
 
 // forgetTheDead lets the time pass that the queue gives a process that is gone:
@@ -262,17 +325,28 @@ func (h *house) forgetTheDead(t testing.TB) {
 // hurry lets the time until the next planned question pass.
 func (h *house) hurry(t testing.TB) {
 	t.Helper()
-	_, err := h.owner.Exec(`update river.river_job set scheduled_at = now() - interval '1 second' where state in ('available', 'scheduled', 'retryable') and scheduled_at > now()`)
+	_, err := h.owner.Exec(hurries[h.patient])
 	must(t, err)
+}
+
+// hurries are what hurry does, by whether the house is patient: a patient one
+// leaves it to the queue to notice, which it does every five seconds.
+var hurries = map[bool]string{
+	true:  `update river.river_job set scheduled_at = now() - interval '1 second' where state in ('available', 'scheduled', 'retryable') and scheduled_at > now()`,
+	false: `update river.river_job set scheduled_at = least(scheduled_at, now() - interval '1 second'), state = 'available' where state in ('scheduled', 'retryable') or state = 'available' and scheduled_at > now()`,
 }
 
 // request sends what a browser would. An error is a line that broke.
 func (h *house) request(method, path string, form url.Values) (*http.Response, string, error) {
+	return h.requestAt(h.base.Load().(string), method, path, form)
+}
+
+func (h *house) requestAt(base, method, path string, form url.Values) (*http.Response, string, error) {
 	var body io.Reader
 	if form != nil {
 		body = strings.NewReader(form.Encode())
 	}
-	req, err := http.NewRequest(method, h.base.Load().(string)+path, body)
+	req, err := http.NewRequest(method, base+path, body)
 	if err != nil {
 		return nil, "", err
 	}
@@ -328,11 +402,13 @@ func hidden(page, name string) string {
 
 // form is a form that a person has filled in and may send more than once.
 type form struct {
+	typ    string // of the transaction that it makes
 	path   string
 	fields url.Values
-	minor  int64  // an amount that no other form of this house has
-	order  string // of a sale
+	order  string // of a form that begins a payment
 }
+
+func (f form) key() string { return f.fields.Get("_key") }
 
 // errNotOffered says that the page came and has no such form now, for example
 // because the outcome of the sale is not known.
@@ -349,7 +425,7 @@ func (h *house) open(page string, f form) (form, error) {
 	if res.StatusCode != http.StatusOK {
 		return f, fmt.Errorf("%s answered %s", page, res.Status)
 	}
-	if f.fields.Get("_key") == "" {
+	if f.key() == "" {
 		return f, fmt.Errorf("%s: %w", page, errNotOffered)
 	}
 	return f, nil
@@ -357,31 +433,13 @@ func (h *house) open(page string, f form) (form, error) {
 
 func major(minor int64) string { return fmt.Sprintf("%d.%02d", minor/100, minor%100) }
 
-func (h *house) saleForm(op operation) (form, error) {
-	n := h.serial.Add(1)
-	f := form{path: "/payments", minor: 100_000 + n, order: fmt.Sprintf("Hamper %d", n)}
-	f.fields = url.Values{"connection": {op.connection(h).String()}, "amount": {major(f.minor)}, "currency": {"GBP"}, "order_reference": {f.order}, "email": {""}, "method": {op.method}}
-	switch op.method {
-	case "card":
-		f.fields.Set("card", h.card.String())
-	case "frame":
-		f.fields.Set("card_token", sandboxcardflo.TokenApprove)
-		f.fields.Set("card_brand", "Visa")
-		f.fields.Set("card_last4", "1111")
-		f.fields.Set("card_expiry", "12/30")
-	}
-	return h.open("/payments/new?connection="+op.connection(h).String(), f)
-}
-
-func (h *house) refundForm(payment string) (form, error) {
-	f := form{path: "/payments/" + payment + "/refunds", minor: 1_000 + h.serial.Add(1)}
-	f.fields = url.Values{"kind": {"part"}, "amount": {major(f.minor)}, "reason": {"returned"}, "note": {""}}
-	return h.open("/payments/"+payment+"/refund", f)
-}
-
 // post sends a form and gives the id of the payment that it leads to.
 func (h *house) post(f form) (status int, payment string, err error) {
-	res, text, err := h.request(http.MethodPost, f.path, f.fields)
+	return h.postAt(h.base.Load().(string), f)
+}
+
+func (h *house) postAt(base string, f form) (status int, payment string, err error) {
+	res, text, err := h.requestAt(base, http.MethodPost, f.path, f.fields)
 	if err != nil {
 		return 0, "", err
 	}
@@ -393,6 +451,7 @@ func (h *house) post(f form) (status int, payment string, err error) {
 	if _, err := domain.ParsePaymentID(payment); err != nil {
 		return res.StatusCode, "", fmt.Errorf("led to %q: %s", to, text)
 	}
+	h.answered.add(f)
 	return res.StatusCode, payment, nil
 }
 
