@@ -294,6 +294,10 @@ func (h *house) start(t testing.TB, armed string, ahead time.Duration) {
 	t.Helper()
 	if h.product != nil {
 		h.product.kill()
+		// A statement of its that is on its way may still take a job.
+		until(t, "the dead product's sessions end", 5*time.Millisecond, func() bool {
+			return !h.found(t, `select 1 from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and usename = $1 limit 1`, store.AppRole)
+		})
 	}
 	h.forgetTheDead(t)
 	h.product = h.launch(t, armed, ahead)
@@ -488,7 +492,7 @@ func (h *house) follow(t testing.TB) {
 	open, advanced := 0, false
 	defer func() {
 		if t.Failed() {
-			t.Logf("%d open; the product wrote:\n%s", open, h.product.text())
+			t.Logf("%d open; the product wrote:\n%s\n%s", open, h.product.text(), h.dump())
 		}
 	}()
 	until(t, "every outcome is known", 150*time.Millisecond, func() bool {
@@ -507,4 +511,28 @@ func (h *house) follow(t testing.TB) {
 		h.hurry(t)
 		return false
 	})
+}
+
+// dump tells what is open and what the queue means to do about it.
+func (h *house) dump() string {
+	var b strings.Builder
+	for _, q := range []string{
+		`select concat_ws(' ', t.id, t.type, t.status, 'asked', t.asked, 'absent', t.absent, 'last', t.last_asked_at, 'next', t.next_ask_at) from transactions t where t.status not in ('approved', 'declined', 'failed')`,
+		`select concat_ws(' ', j.id, j.kind, j.state, 'at', j.scheduled_at, 'tried', j.attempt, j.attempted_at, j.args) from river.river_job j where j.state not in ('completed')`,
+		`select concat_ws(' ', 'now', now(), 'leader', l.leader_id, l.expires_at) from river.river_leader l`,
+	} {
+		rows, err := h.owner.Query(q)
+		if err != nil {
+			return err.Error()
+		}
+		for rows.Next() {
+			var line string
+			if err := rows.Scan(&line); err != nil {
+				line = err.Error()
+			}
+			b.WriteString(line + "\n")
+		}
+		_ = rows.Close()
+	}
+	return b.String()
 }

@@ -23,3 +23,14 @@ const (
 	Asking = "line:asking" // the resolver is about to ask the provider
 	Told   = "line:told"   // the provider has answered the resolver
 )
+
+// Transaction is one of the two database transactions of an operation. A place
+// that is passed in both names the transaction and not the line, so that no
+// line's name is left in a build that cannot be killed.
+type Transaction bool
+
+// The two transactions.
+const (
+	First  Transaction = false // writes down what will be done
+	Second Transaction = true  // writes down what came of it
+)

@@ -67,6 +67,24 @@ func Hit(what, point string) {
 	select {} // the signal is on its way; nothing more may happen here
 }
 
+// Inside is Hit right before the transaction's commit.
+func Inside(what string, at Transaction) {
+	if at == Second {
+		Hit(what, Settling)
+	} else {
+		Hit(what, Opening)
+	}
+}
+
+// Behind is Hit right after the transaction's commit.
+func Behind(what string, at Transaction) {
+	if at == Second {
+		Hit(what, Settled)
+	} else {
+		Hit(what, Opened)
+	}
+}
+
 // Now is the time that the rules go by.
 func Now(t time.Time) time.Time { return t.Add(offset) }
 
