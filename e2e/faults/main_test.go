@@ -45,6 +45,8 @@ var (
 	// runs is how many crashes there are at least.
 	runs int
 	seed uint64
+	// atEnd is what the run has to clean up behind it.
+	atEnd []func()
 )
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
@@ -79,6 +81,11 @@ func run(m *testing.M) int {
 			return fail(err)
 		}
 	}
+	defer func() {
+		for _, f := range atEnd {
+			f()
+		}
+	}()
 	began := time.Now()
 	code := m.Run()
 	scores.print(os.Stdout, time.Since(began))
