@@ -68,6 +68,7 @@ type house struct {
 	base      atomic.Value // string: where the product answers now
 	serial    atomic.Int64 // amounts and orders that nothing else uses
 	answered  tally        // forms that were answered with a redirect
+	broken    tally        // pages that were answered with 500
 	// patient leaves the queue its own pace, rescue and all.
 	patient bool
 }
@@ -82,20 +83,22 @@ type site struct {
 	patient  bool
 }
 
-// tally remembers the forms that were answered with a redirect: their types, by
-// their keys. A form that is sent again counts once.
+// tally remembers by a key: of the forms that were answered with a redirect their
+// types, so that a form that is sent again counts once.
 type tally struct {
 	mu    sync.Mutex
 	forms map[string]string
 }
 
-func (c *tally) add(f form) {
+func (c *tally) add(f form) { c.note(f.key(), f.typ) }
+
+func (c *tally) note(key, what string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.forms == nil {
 		c.forms = map[string]string{}
 	}
-	c.forms[f.key()] = f.typ
+	c.forms[key] = what
 }
 
 func (c *tally) all() map[string]string {
@@ -364,6 +367,9 @@ func (h *house) requestAt(base, method, path string, form url.Values) (*http.Res
 	}
 	defer func() { _ = res.Body.Close() }()
 	text, err := io.ReadAll(res.Body)
+	if res.StatusCode == http.StatusInternalServerError {
+		h.broken.note(method+" "+path, string(text))
+	}
 	return res, string(text), err
 }
 

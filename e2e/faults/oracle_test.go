@@ -35,6 +35,9 @@ func (h *house) check(t testing.TB) {
 	h.checkBooks(t, rows)
 	h.checkForms(t)
 	h.checkRows(t)
+	for page, text := range h.broken.all() {
+		t.Errorf("answered 500: %s: %.300s", page, text)
+	}
 }
 
 func (h *house) rows(t testing.TB) []ours {

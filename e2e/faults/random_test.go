@@ -64,7 +64,12 @@ func (h *house) work(t *testing.T, luck *rand.Rand, stop <-chan struct{}) {
 			continue
 		}
 		var status int
-		if !insist(func() (err error) { status, payment, err = h.post(f); return err }) {
+		if !insist(func() (err error) {
+			if status, payment, err = h.post(f); status == http.StatusServiceUnavailable {
+				err = errors.New("the database is away")
+			}
+			return err
+		}) {
 			return
 		}
 		switch {
