@@ -26,6 +26,10 @@ type action struct {
 	fill func(h *house, a *action, payment string) (form, error)
 	// rival is a form that has no room beside it; nil where there is none.
 	rival func(h *house, payment string) (form, error)
+	// share is a form for a tenth of what there is, and most how many of them
+	// there is room for; nil where the action takes no part of anything.
+	share func(h *house, payment string) (form, error)
+	most  int
 }
 
 // The sales.
@@ -34,8 +38,8 @@ var (
 	sellToken = &action{name: "sale, card frame, Cardflo", typ: "sale", provider: "cardflo", path: "/debit", fill: saleWith("frame")}
 	sellPage  = &action{name: "sale, provider's page, Cardflo", typ: "sale", provider: "cardflo", path: "/debit", page: true, fill: saleWith("page")}
 
-	refundHandpoint = &action{name: "refund, Handpoint", typ: "refund", provider: "handpoint", path: "/moto/refund", after: sellCard, fill: refundPart, rival: refundAll}
-	refundCardflo   = &action{name: "refund, Cardflo", typ: "refund", provider: "cardflo", path: "/refund", after: sellToken, fill: refundPart, rival: refundAll}
+	refundHandpoint = &action{name: "refund, Handpoint", typ: "refund", provider: "handpoint", path: "/moto/refund", after: sellCard, fill: refundPart, rival: refundAll, share: refundTenth, most: 10}
+	refundCardflo   = &action{name: "refund, Cardflo", typ: "refund", provider: "cardflo", path: "/refund", after: sellToken, fill: refundPart, rival: refundAll, share: refundTenth, most: 10}
 )
 
 var actions = []*action{sellCard, sellToken, sellPage, refundHandpoint, refundCardflo}
@@ -78,6 +82,9 @@ func refundPart(h *house, _ *action, payment string) (form, error) {
 
 // refundAll gives back all of a sale, and more than is left beside a part of it.
 func refundAll(h *house, payment string) (form, error) { return h.refund(payment, major(100_000)) }
+
+// refundTenth gives back a tenth of a sale, or a little less.
+func refundTenth(h *house, payment string) (form, error) { return h.refund(payment, major(10_000)) }
 
 func (h *house) refund(payment, amount string) (form, error) {
 	f := form{typ: "refund", path: "/payments/" + payment + "/refunds"}

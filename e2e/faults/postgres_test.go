@@ -424,3 +424,38 @@ func (h *lined) cutFromPostgres(t *testing.T, a *action, x toxic, during bool) {
 	h.follow(t)
 	h.check(t)
 }
+
+// A line that stays silent is a database that is away, and not a page that never
+// comes: a statement ends after fifteen seconds, and so does the wait for one.
+func TestALineToPostgresThatStaysSilentIsADatabaseThatIsAway(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	for _, x := range bothWays("silent", "timeout", map[string]any{"timeout": 0}) {
+		name := c.clone(t)
+		t.Run(strings.NewReplacer(" ", "-", ",", "").Replace(x.name), func(t *testing.T) {
+			t.Parallel()
+			defer scores.count(t, sellCard.name, "line to Postgres stays "+x.name)
+			h := &lined{line: newLine(t, "Postgres "+name, "127.0.0.1:"+c.port)}
+			h.house = newHouse(t, site{app: c.urlAt(h.line.address, store.AppRole, name), owner: c.url("postgres", name)})
+			f, err := sellCard.fill(h.house, sellCard, "")
+			must(t, err)
+			h.line.poison(t, x)
+			began := time.Now()
+			status, _, err := h.post(f)
+			must(t, err)
+			if took := time.Since(began); status != http.StatusServiceUnavailable || took > 40*time.Second {
+				t.Errorf("answered %d after %s", status, took)
+			}
+			h.line.cure(t, x)
+			h.ready(t)
+			status, _, err = h.post(f)
+			must(t, err)
+			if status != http.StatusSeeOther {
+				t.Errorf("the form sent again was answered %d", status)
+			}
+			h.start(t, "", windowsOver)
+			h.follow(t)
+			h.check(t)
+		})
+	}
+}
