@@ -53,24 +53,31 @@ const (
 	pageTTL = 31 * time.Minute
 )
 
-// house is a database, the emulators, and the product when it lives.
+// house is a database, the emulators, and the product when it lives, as one
+// merchant's person sees it.
 type house struct {
-	owner     *sql.DB
-	env       []string
-	sandbox   string
-	hp, cf    sandbox.Control
+	*building
+	merchant  domain.MerchantID
 	handpoint domain.ConnectionID
 	cardflo   domain.ConnectionID
 	card      domain.CardID
-	merchant  domain.MerchantID
 	cookie    string
-	product   *process
-	base      atomic.Value // string: where the product answers now
-	serial    atomic.Int64 // amounts and orders that nothing else uses
-	answered  tally        // forms that were answered with a redirect
-	broken    tally        // pages that were answered with 500
-	// patient leaves the queue its own pace, rescue and all.
-	patient bool
+}
+
+// building is what the merchants of a house share.
+type building struct {
+	owner    *sql.DB
+	env      []string
+	sandbox  string
+	hp, cf   sandbox.Control
+	product  *process
+	base     atomic.Value // string: where the product answers now
+	serial   atomic.Int64 // amounts and orders that nothing else uses
+	answered tally        // forms that were answered with a redirect
+	broken   tally        // pages that were answered with 500
+	patient  bool         // the queue keeps its own pace, rescue and all
+	// furnish makes a merchant with a person, its connections and a card.
+	furnish func(t testing.TB, name, email, handpointKey string) *house
 }
 
 // site is what a house is built on, for those who want something else between
@@ -220,20 +227,20 @@ func newHouse(owner testing.TB, on site) *house {
 		db := storetest.New(owner)
 		on.app, on.owner = db.AppURL, db.OwnerURL
 	}
-	h := &house{patient: on.patient}
+	b := &building{patient: on.patient}
 	var err error
-	h.owner, err = sql.Open("postgres", on.owner)
+	b.owner, err = sql.Open("postgres", on.owner)
 	must(owner, err)
-	owner.Cleanup(func() { _ = h.owner.Close() })
+	owner.Cleanup(func() { _ = b.owner.Close() })
 
 	box := launch(owner, []string{"COUNTERFOIL_SANDBOX_ADDR=127.0.0.1:0", "COUNTERFOIL_SANDBOX_STDIN=1"}, "sandbox")
 	owner.Cleanup(box.kill)
-	h.sandbox = box.line(owner, "sandbox on ")
-	h.hp = sandbox.Control{BaseURL: h.sandbox, Provider: sandboxhandpoint.Name}
-	h.cf = sandbox.Control{BaseURL: h.sandbox, Provider: sandboxcardflo.Name}
-	provider := h.sandbox
+	b.sandbox = box.line(owner, "sandbox on ")
+	b.hp = sandbox.Control{BaseURL: b.sandbox, Provider: sandboxhandpoint.Name}
+	b.cf = sandbox.Control{BaseURL: b.sandbox, Provider: sandboxcardflo.Name}
+	provider := b.sandbox
 	if on.provider != nil {
-		provider = on.provider(h.sandbox)
+		provider = on.provider(b.sandbox)
 	}
 
 	keyset, err := secrets.Generate()
@@ -242,53 +249,61 @@ func newHouse(owner testing.TB, on site) *house {
 	must(owner, os.WriteFile(keyfile, keyset, 0o600))
 	sealer, err := secrets.FromJSON(keyset)
 	must(owner, err)
-	// The house is furnished over the plain road, whatever is between later.
-	st, err := store.Open(ctx, store.Config{URL: on.owner})
-	must(owner, err)
-	defer func() { must(owner, st.Close()) }()
-	people, err := signin.New(signin.Options{Store: st, Sealer: sealer})
-	must(owner, err)
-	h.merchant, _, err = people.CreateMerchant(ctx, domain.Merchant{Name: "Kill Lane", TimeZone: "Europe/London", Mode: domain.Test, Currencies: []money.Currency{money.MustCurrency("GBP")}},
-		signin.NewPerson{Email: "owner@example.com", Name: "Owner"})
-	must(owner, err)
-	_, err = people.CreateUserWithPassword(ctx, h.merchant, signin.NewPerson{Email: email, Name: "Till", Role: domain.Manager}, password, factor)
-	must(owner, err)
-	conns := &connections.Service{Store: st, Registry: providers.NewRegistry(cardflo.Registration(), handpoint.Registration()), Secrets: sealer, Now: time.Now}
-	actor := domain.Actor{MerchantID: h.merchant}
-	settings := func(more map[string]string) map[string]string {
-		all := maps.Clone(on.settings)
-		if all == nil {
-			all = map[string]string{}
-		}
-		maps.Copy(all, more)
-		return all
+	b.furnish = func(t testing.TB, name, email, handpointKey string) *house {
+		t.Helper()
+		// A house is furnished over the plain road, whatever is between later.
+		st, err := store.Open(ctx, store.Config{URL: on.owner})
+		must(t, err)
+		defer func() { must(t, st.Close()) }()
+		people, err := signin.New(signin.Options{Store: st, Sealer: sealer})
+		must(t, err)
+		h := &house{building: b}
+		h.merchant, _, err = people.CreateMerchant(ctx, domain.Merchant{Name: name, TimeZone: "Europe/London", Mode: domain.Test, Currencies: []money.Currency{money.MustCurrency("GBP")}},
+			signin.NewPerson{Email: "owner-" + email, Name: "Owner"})
+		must(t, err)
+		_, err = people.CreateUserWithPassword(ctx, h.merchant, signin.NewPerson{Email: email, Name: "Till", Role: domain.Manager}, password, factor)
+		must(t, err)
+		conns := &connections.Service{Store: st, Registry: providers.NewRegistry(cardflo.Registration(), handpoint.Registration()), Secrets: sealer, Now: time.Now}
+		actor := domain.Actor{MerchantID: h.merchant}
+		settings := map[string]string{}
+		maps.Copy(settings, on.settings)
+		hp, err := conns.Create(ctx, actor, connections.NewConnection{Provider: "handpoint", Name: "Saved cards", BaseURL: provider + sandboxhandpoint.BasePath, Settings: maps.Clone(settings),
+			Secrets: map[string]string{handpoint.SecretAPIKey: handpointKey}})
+		must(t, err)
+		settings[cardflo.SettingCardFrame] = b.sandbox + "/cardflo/frame/" + sandboxcardflo.SandboxKey
+		cf, err := conns.Create(ctx, actor, connections.NewConnection{Provider: "cardflo", Name: "Card by phone", BaseURL: provider + sandboxcardflo.BasePath, Settings: settings,
+			Secrets: map[string]string{cardflo.SecretAPIKey: sandboxcardflo.SandboxKey, cardflo.SecretUsername: sandboxcardflo.SandboxUser,
+				cardflo.SecretPassword: sandboxcardflo.SandboxPassword, cardflo.SecretSharedSecret: sandboxcardflo.SandboxSecret}})
+		must(t, err)
+		card, err := conns.AddCard(ctx, actor, hp.ID, sandboxhandpoint.TokenVisa, domain.Card{Brand: "Visa", Last4: "0936", Expiry: "10/30"}, "Imogen Ware")
+		must(t, err)
+		h.handpoint, h.cardflo, h.card = hp.ID, cf.ID, card.ID
+		return h
 	}
-	hp, err := conns.Create(ctx, actor, connections.NewConnection{Provider: "handpoint", Name: "Saved cards", BaseURL: provider + sandboxhandpoint.BasePath, Settings: settings(nil),
-		Secrets: map[string]string{handpoint.SecretAPIKey: sandboxhandpoint.SandboxKey}})
-	must(owner, err)
-	cf, err := conns.Create(ctx, actor, connections.NewConnection{Provider: "cardflo", Name: "Card by phone", BaseURL: provider + sandboxcardflo.BasePath,
-		Settings: settings(map[string]string{cardflo.SettingCardFrame: h.sandbox + "/cardflo/frame/" + sandboxcardflo.SandboxKey}),
-		Secrets: map[string]string{cardflo.SecretAPIKey: sandboxcardflo.SandboxKey, cardflo.SecretUsername: sandboxcardflo.SandboxUser,
-			cardflo.SecretPassword: sandboxcardflo.SandboxPassword, cardflo.SecretSharedSecret: sandboxcardflo.SandboxSecret}})
-	must(owner, err)
-	card, err := conns.AddCard(ctx, actor, hp.ID, sandboxhandpoint.TokenVisa, domain.Card{Brand: "Visa", Last4: "0936", Expiry: "10/30"}, "Imogen Ware")
-	must(owner, err)
-	h.handpoint, h.cardflo, h.card = hp.ID, cf.ID, card.ID
+	h := b.furnish(owner, "Kill Lane", email, sandboxhandpoint.SandboxKey)
 
-	hosts := []string{strings.TrimPrefix(h.sandbox, "http://"), strings.TrimPrefix(provider, "http://")}
-	h.env = []string{"DATABASE_URL=" + on.app, "COUNTERFOIL_KEYSET=" + keyfile, "COUNTERFOIL_ADDR=127.0.0.1:0", "COUNTERFOIL_PUBLIC_URL=http://localhost",
+	hosts := []string{strings.TrimPrefix(b.sandbox, "http://"), strings.TrimPrefix(provider, "http://")}
+	b.env = []string{"DATABASE_URL=" + on.app, "COUNTERFOIL_KEYSET=" + keyfile, "COUNTERFOIL_ADDR=127.0.0.1:0", "COUNTERFOIL_PUBLIC_URL=http://localhost",
 		"COUNTERFOIL_ALLOW_HOSTS=" + strings.Join(hosts, ","), "COUNTERFOIL_LOG=warn"}
 	if !on.patient {
-		h.env = append(h.env, pollEnv+"=150ms")
+		b.env = append(b.env, pollEnv+"=150ms")
 	}
 	owner.Cleanup(func() {
-		if h.product != nil {
-			h.product.kill()
+		if b.product != nil {
+			b.product.kill()
 		}
 	})
 	h.start(owner, "", 0)
-	h.signIn(owner)
+	h.signIn(owner, email)
 	return h
+}
+
+// neighbour is a second merchant in the same house, with an account of its own.
+func (h *house) neighbour(t testing.TB) *house {
+	t.Helper()
+	n := h.furnish(t, "Next Door", "next@example.com", sandboxhandpoint.OtherSandboxKey)
+	n.signIn(t, "next@example.com")
+	return n
 }
 
 // start brings the product up, after its predecessor is gone. armed names the
@@ -375,7 +390,7 @@ func (h *house) requestAt(base, method, path string, form url.Values) (*http.Res
 
 // signIn walks the two steps. The cookie is Secure, which a jar would keep to
 // itself on http, so it is carried by hand.
-func (h *house) signIn(t testing.TB) {
+func (h *house) signIn(t testing.TB, email string) {
 	t.Helper()
 	jar := map[string]string{}
 	step := func(method, path string, form url.Values) string {

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -12,7 +14,7 @@ import (
 )
 
 const (
-	tills      = 4  // people at work
+	tills      = 4  // people at work, of two merchants
 	formsEach  = 60 // at most, by each of them
 	killingFor = 12 * time.Second
 	minKills   = 10
@@ -102,6 +104,7 @@ func root(a *action) *action {
 func TestProcessesKilledAtRandomMomentsLoseNothingAndDoubleNothing(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, site{patient: true})
+	next := h.neighbour(t)
 	// The provider has a bad day too.
 	for _, f := range []kit.Fault{{Kind: kit.FaultDropAfter, Path: "sale"}, {Kind: kit.FaultGarbage, Path: "debit"}, {Kind: kit.FaultDropBefore, Path: "refund"}, {Kind: kit.FaultStatusAfter, Path: "refund", Status: http.StatusBadGateway}} {
 		f.Method = http.MethodPost
@@ -115,7 +118,7 @@ func TestProcessesKilledAtRandomMomentsLoseNothingAndDoubleNothing(t *testing.T)
 	stop := make(chan struct{})
 	var people sync.WaitGroup
 	for i := range tills {
-		people.Go(func() { h.work(t, random(uint64(100+i)), stop) })
+		people.Go(func() { []*house{h, next}[i%2].work(t, random(uint64(100+i)), stop) })
 	}
 	done := make(chan struct{})
 	go func() { people.Wait(); close(done) }()
@@ -148,9 +151,61 @@ func TestProcessesKilledAtRandomMomentsLoseNothingAndDoubleNothing(t *testing.T)
 	h.follow(t)
 	h.check(t)
 	h.verifyAudit(t)
+	h.strangers(t, next)
+	next.strangers(t, h)
 	forms := len(h.answered.all())
 	t.Logf("%d kills, %d forms, seed %d", kills, forms, seed)
 	if kills < minKills || forms < 2*tills {
 		t.Error("too few kills or forms to show anything")
+	}
+}
+
+// strangers sees that a merchant's person gets nothing of another merchant's,
+// whatever they ask for (I7).
+func (h *house) strangers(t *testing.T, other *house) {
+	t.Helper()
+	rows, err := h.owner.Query(`select id, reference, order_reference from payments where merchant_id = $1 order by created_at limit 25`, other.merchant.String())
+	must(t, err)
+	defer func() { _ = rows.Close() }()
+	type payment struct{ id, reference, order string }
+	var theirs []payment
+	for rows.Next() {
+		var p payment
+		must(t, rows.Scan(&p.id, &p.reference, &p.order))
+		theirs = append(theirs, p)
+	}
+	must(t, rows.Err())
+	if len(theirs) == 0 {
+		t.Fatal("the other merchant has no payments to ask for")
+	}
+	lists := []string{"/", "/payments?limit=200", "/payments.csv"}
+	for _, p := range theirs {
+		lists = append(lists, "/payments?q="+p.reference)
+		for _, page := range []string{"", "/refund", "/receipt"} {
+			res, text, err := h.request(http.MethodGet, "/payments/"+p.id+page, nil)
+			must(t, err)
+			if res.StatusCode != http.StatusNotFound || strings.Contains(text, p.order) {
+				t.Errorf("I7: another merchant's %s was answered %s", page, res.Status)
+			}
+		}
+		f, err := sellCard.fill(h, sellCard, "") // for its hidden fields
+		must(t, err)
+		f.fields = url.Values{"_csrf": f.fields["_csrf"], "_key": f.fields["_key"], "kind": {"part"}, "amount": {"1.00"}, "reason": {"returned"}, "note": {""}}
+		f.path = "/payments/" + p.id + "/refunds"
+		if status, _, err := h.post(f); status != http.StatusNotFound {
+			t.Errorf("I7: a refund of another merchant's payment was answered %d, %v", status, err)
+		}
+	}
+	for _, page := range lists {
+		res, text, err := h.request(http.MethodGet, page, nil)
+		must(t, err)
+		if res.StatusCode != http.StatusOK {
+			t.Errorf("%s was answered %s", page, res.Status)
+		}
+		for _, p := range theirs {
+			if strings.Contains(text, p.id) || strings.Contains(text, p.order+"<") || strings.Contains(text, p.order+",") {
+				t.Errorf("I7: %s shows another merchant's %s", page, p.order)
+			}
+		}
 	}
 }
