@@ -318,10 +318,10 @@ func TestStatusWords(t *testing.T) {
 		"Paid":         {approved, pending, approved},
 		"Verified":     {pending, pending, pending},
 		"Cancelled":    repeat(declinedFor(domain.ReasonCustomerCancelled)),
-		"Failed":       repeat(declinedFor(domain.ReasonDeclined)),
-		"Rejected":     repeat(declinedFor(domain.ReasonDeclined)),
+		"Failed":       repeat(declinedFor(domain.ReasonUnmapped)),
+		"Rejected":     repeat(declinedFor(domain.ReasonUnmapped)),
 		"Expired":      repeat(declinedFor(domain.ReasonLinkExpired)),
-		"Blocked":      repeat(declinedFor(domain.ReasonSuspectedFraud)),
+		"Blocked":      repeat(declinedFor(domain.ReasonUnmapped)),
 		"Declined":     repeat(declinedFor(domain.ReasonDeclined)),
 		"SomethingNew": {pending, pending, pending},
 		"paid":         {pending, pending, pending},
@@ -351,7 +351,7 @@ func repeat(v verdict) [3]verdict { return [3]verdict{v, v, v} }
 
 func TestWordsOfCapturesAndRefunds(t *testing.T) {
 	for word, want := range map[string]verdict{
-		"Completed": approved, "Failed": declinedFor(domain.ReasonDeclined), "Pending": pending, "SomethingNew": pending, "": pending, "completed": pending,
+		"Completed": approved, "Failed": declinedFor(domain.ReasonUnmapped), "Pending": pending, "SomethingNew": pending, "": pending, "completed": pending,
 	} {
 		s := serve(t, 200, `{"data":{"reference":"`+partRef+`","status":"`+word+`"}}`)
 		s.job = jobAnswer("Reserved")
@@ -464,8 +464,8 @@ var ofMessage = map[string]verdict{
 	"Error while communicating.":                                                    unknown,
 	"Payment method not allowed.":                                                   refusedFor(domain.ReasonNotAllowed),
 	"The payment method rejected the request.":                                      declinedFor(domain.ReasonDeclined),
-	"Invalid amount for payment method.":                                            refusedFor(domain.ReasonInvalidRequest),
-	"The validation for recipient detail fields failed.":                            refusedFor(domain.ReasonInvalidRequest),
+	"Invalid amount for payment method.":                                            refusedFor(domain.ReasonAmount),
+	"The validation for recipient detail fields failed.":                            refusedFor(domain.ReasonCustomerDetails),
 	"The total refund amount exceeds original paid amount.":                         refusedFor(domain.ReasonRefundTooLarge),
 	"3DSecure Authentication Failed - Payment cannot proceed.":                      declinedFor(domain.ReasonAuthentication),
 	"3DSecure Authentication Unavailable - Payment cannot proceed.":                 declinedFor(domain.ReasonAuthentication),
