@@ -26,7 +26,7 @@ const (
 	ReasonPickUp            Reason = "pick_up" // the bank wants the card back and does not say why
 	ReasonLostOrStolen      Reason = "lost_or_stolen"
 	ReasonSuspectedFraud    Reason = "suspected_fraud"
-	ReasonPaymentsStopped   Reason = "payments_stopped" // the cardholder ended a standing agreement
+	ReasonPaymentsStopped   Reason = "payments_stopped" // the agreement to charge the card again was ended
 	ReasonCallBank          Reason = "call_bank"
 	ReasonBankUnavailable   Reason = "bank_unavailable"
 	ReasonAuthentication    Reason = "authentication_failed"
@@ -76,23 +76,26 @@ const (
 	// FindOutFirst: money may have moved by another attempt.
 	FindOutFirst RetryAdvice = "find_out_first"
 	MustNotRetry RetryAdvice = "must_not_retry"
+	// MustNotRetryCard: not with this card, which does not speak against another.
+	MustNotRetryCard RetryAdvice = "must_not_retry_card"
 	// RetryNotKnown goes with the provider's own words: nobody has judged them.
 	RetryNotKnown RetryAdvice = "not_known"
 )
 
 var adviceWords = map[RetryAdvice]string{
-	MayRetry:        "It may be tried again.",
-	MayRetryOnce:    "It may be tried once more, and not a second time.",
-	RetrySoon:       "It may be tried again in a few minutes.",
-	RetryAnotherDay: "It may be tried again on another day, not today.",
-	RetryAfterFix:   "It may be tried again once this is put right.",
-	FindOutFirst:    "It must not be tried again before you know what became of it.",
-	MustNotRetry:    "It must not be tried again.",
-	RetryNotKnown:   "We do not know whether it may be tried again.",
+	MayRetry:         "It may be tried again.",
+	MayRetryOnce:     "It may be tried once more, and not a second time.",
+	RetrySoon:        "It may be tried again in a few minutes.",
+	RetryAnotherDay:  "This card may be tried again on another day, not today.",
+	RetryAfterFix:    "It may be tried again once this is put right.",
+	FindOutFirst:     "It must not be tried again before you know what became of it.",
+	MustNotRetry:     "It must not be tried again.",
+	MustNotRetryCard: "This card must not be tried again.",
+	RetryNotKnown:    "We do not know whether it may be tried again.",
 }
 
 // RetryAdvices lists every advice in the order of a table.
-var RetryAdvices = []RetryAdvice{MayRetry, MayRetryOnce, RetrySoon, RetryAnotherDay, RetryAfterFix, FindOutFirst, MustNotRetry, RetryNotKnown}
+var RetryAdvices = []RetryAdvice{MayRetry, MayRetryOnce, RetrySoon, RetryAnotherDay, RetryAfterFix, FindOutFirst, MustNotRetry, MustNotRetryCard, RetryNotKnown}
 
 // Words is the advice as a sentence for staff; empty for no advice.
 func (a RetryAdvice) Words() string { return adviceWords[a] }
@@ -166,44 +169,44 @@ var meanings = []meaning{
 		"Something in the card’s details was not right. Could you check its number and dates?"},
 	{ReasonSecurityCode, RetryAfterFix, "Security code", "The security code was missing or did not match.",
 		"Ask the customer to check the code and start again, or ask for another card.", notToThisCard,
-		"The security code of the card was not right. Could you check it, or use another card?"},
+		"The security code of the card was missing or not right. Could you check it, or use another card?"},
 	{ReasonWrongPIN, RetryAfterFix, "Wrong PIN", "The PIN was wrong.",
 		"Let the customer type the PIN again, or ask for another card.", notToThisCard,
 		"The PIN was not right. Would you like to type it again, or use another card?"},
 	{ReasonPINLocked, RetryAfterFix, "PIN locked", "The PIN was wrong too often, and the bank has locked it.",
 		"Ask for another card. Only the customer’s bank can unlock the PIN.", notToThisCard,
 		"The PIN of this card is locked, and only your bank can unlock it. Would you like to use another card?"},
-	{ReasonInvalidCard, MustNotRetry, "Invalid card", "The card number is not one that the bank or the provider knows.",
+	{ReasonInvalidCard, MustNotRetryCard, "Invalid card", "The card number is not one that the bank or the provider knows.",
 		"Ask the customer to check the number. If it was right, ask for another card.", notToThisCard,
 		"The number of this card was not recognised. Could you check it, or use another card?"},
-	{ReasonUnsupportedCard, MustNotRetry, "Unsupported card", "This card cannot be used for this kind of payment.",
+	{ReasonUnsupportedCard, MustNotRetryCard, "Unsupported card", "This card cannot be used for this kind of payment.",
 		"Ask for another card.", notToThisCard,
 		"This card cannot be used for this payment. Would you like to use another one?"},
-	{ReasonClosedAccount, MustNotRetry, "Account closed", "The account of this card is closed.",
+	{ReasonClosedAccount, MustNotRetryCard, "Account closed", "The account of this card is closed.",
 		"Ask for another card.", notToThisCard,
 		"Your bank no longer accepts this card. Would you like to use another one?"},
-	{ReasonPickUp, MustNotRetry, "Card stopped by the bank", "The bank has stopped this card and wants it back.",
+	{ReasonPickUp, MustNotRetryCard, "Card stopped by the bank", "The bank has stopped this card and wants it back.",
 		askAnotherCard, notToThisCard, sayAnotherCard},
-	{ReasonLostOrStolen, MustNotRetry, "Lost or stolen", "The bank has stopped this card: it was reported lost or stolen.",
+	{ReasonLostOrStolen, MustNotRetryCard, "Lost or stolen", "The bank has stopped this card: it was reported lost or stolen.",
 		askAnotherCard, notToThisCard, sayAnotherCard},
-	{ReasonSuspectedFraud, MustNotRetry, "Stopped by a risk check", "It was stopped by a risk check.",
+	{ReasonSuspectedFraud, MustNotRetryCard, "Stopped by a risk check", "It was stopped by a risk check.",
 		"Say only that the card was declined. Check who you are speaking to before you take another card.", "Check who asked for the money before you give it back in another way.",
 		"The payment was declined. Would you like to pay in another way?"},
-	{ReasonPaymentsStopped, MustNotRetry, "Stopped by the cardholder", "The agreement to charge this card again was ended, by the cardholder or their bank.",
+	{ReasonPaymentsStopped, MustNotRetryCard, "Payments stopped", "The agreement to charge this card again was ended, by the cardholder or their bank.",
 		"Agree with the customer how they will pay, and end what charges this card by itself.", notToThisCard,
-		"Your bank tells us that payments like this one were stopped. How would you like to pay?"},
+		"Your bank no longer lets us charge this card by itself. How would you like to pay?"},
 	{ReasonCallBank, RetryAfterFix, "Bank wants a call", "The bank wants to speak to the cardholder.",
 		"Ask the customer to call the number on their card, or for another card.", notToThisCard,
 		"Your bank wants you to call them first; the number is on your card. Or would you like to use another card?"},
-	{ReasonBankUnavailable, RetrySoon, "Bank not reached", "The customer’s bank did not answer, and it was declined for that.",
+	{ReasonBankUnavailable, RetrySoon, "Bank not reached", "The systems of the customer’s bank could not answer, and it was declined for that.",
 		"Wait a few minutes and start again, or ask for another card.", "Wait a few minutes and start again.",
 		"Your bank cannot be reached at the moment. Shall we try again shortly, or would you like to use another card?"},
 	{ReasonAuthentication, MayRetryOnce, "Authentication failed", "The check that this is the cardholder failed.",
 		"Start again once at most, then ask for another card. Their bank can tell them more.", notToThisCard,
 		"Your bank could not confirm that it is you. Would you like to try once more, or use another card?"},
-	{ReasonConfirmation, RetryAfterFix, "Confirmation needed", "The bank wants the cardholder to confirm this, and nobody asked them to.",
+	{ReasonConfirmation, RetryAfterFix, "Confirmation needed", "It needs the cardholder’s confirmation (3-D Secure), and nobody asked for it.",
 		"Take it in a way in which the customer can confirm it, or ask for another card.", notToThisCard,
-		"Your bank wants you to confirm this payment, which is not possible here. Would you like to use another card?"},
+		"This payment needs your confirmation with your bank, which is not possible here. Would you like to use another card?"},
 	{ReasonAddressMismatch, RetryAfterFix, "Address mismatch", "The address did not match the card’s.",
 		"Check the address with the customer, or ask for another card.", notToThisCard,
 		"The address is not the one that your bank has. Could you check it, or use another card?"},
@@ -219,7 +222,7 @@ var meanings = []meaning{
 	{ReasonLinkExpired, MayRetry, "Expired", "The time for paying ran out before the card was typed.",
 		"Start again when the customer is ready.", "",
 		"The time for paying ran out, and nothing was taken. Shall we start again?"},
-	{ReasonCardToken, MustNotRetry, "Stored card not known", "The provider no longer knows this stored card.",
+	{ReasonCardToken, MustNotRetryCard, "Stored card not known", "The provider no longer knows this stored card.",
 		"Ask for the card again, and do not use the stored one.", notToThisCard,
 		"The card we had stored for you no longer works. Could you give us the card once more?"},
 	{ReasonAmount, RetryAfterFix, "Amount refused", "The amount was not accepted.",

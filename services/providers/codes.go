@@ -2,7 +2,9 @@ package providers
 
 import (
 	"cmp"
+	"net/http"
 	"slices"
+	"strconv"
 
 	"github.com/counterfoil/counterfoil/services/domain"
 )
@@ -35,6 +37,24 @@ func CodesOf[M ~map[string]V, V any](list string, table M, reason func(V) domain
 	}
 	slices.SortFunc(out, func(a, b Code) int { return cmp.Compare(a.Code, b.Code) })
 	return out
+}
+
+// StatusCodes lists the HTTP statuses that are told by themselves, where no code
+// of the provider's stands behind them: those that the whole house takes for a
+// certain no, those that the adapter does, and the open ones, after which nothing
+// is decided.
+func StatusCodes(refused, open []int) []Code {
+	reasons := map[string]domain.Reason{
+		strconv.Itoa(http.StatusUnauthorized): domain.ReasonCredentials, strconv.Itoa(http.StatusForbidden): domain.ReasonCredentials,
+		strconv.Itoa(http.StatusTooManyRequests): domain.ReasonRateLimited,
+	}
+	for _, status := range refused {
+		reasons[strconv.Itoa(status)] = domain.ReasonInvalidRequest
+	}
+	for _, status := range open {
+		reasons[strconv.Itoa(status)] = domain.ReasonUnmapped
+	}
+	return CodesOf("HTTP status", reasons, ReasonItself)
 }
 
 // ReasonItself is CodesOf's reading of a table that holds reasons.

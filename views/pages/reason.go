@@ -14,13 +14,13 @@ func explained(n note, t domain.Transaction) note {
 }
 
 func retryIcon(a domain.RetryAdvice) string {
-	switch a {
-	case domain.RetrySoon, domain.RetryAnotherDay:
-		return "clock"
-	case domain.RetryNotKnown:
+	switch {
+	case a == domain.RetryNotKnown:
 		return "circle-question-mark"
-	case domain.MustNotRetry, domain.FindOutFirst:
+	case !a.Allows():
 		return "ban"
+	case a == domain.RetrySoon, a == domain.RetryAnotherDay:
+		return "clock"
 	}
 	return "rotate-cw"
 }

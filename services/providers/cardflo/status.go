@@ -73,6 +73,13 @@ var open = map[string]bool{
 	"4001": true, "4002": true, "7002": true, "9999": true,
 }
 
+// certainStatuses are those under which an answer without a code and a
+// transaction was none at all.
+var certainStatuses = []int{
+	http.StatusBadRequest, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusRequestEntityTooLarge,
+	http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity,
+}
+
 // Codes lists the codes of seed 003 and the README, and their reasons.
 func Codes() []providers.Code {
 	return slices.Concat(
@@ -80,6 +87,7 @@ func Codes() []providers.Code {
 		providers.CodesOf("request", refusals, providers.ReasonItself),
 		providers.CodesOf("schedule", scheduleRefusals, providers.ReasonItself),
 		providers.CodesOf("undecided", open, providers.NoReason),
+		providers.StatusCodes(certainStatuses, []int{http.StatusInternalServerError, http.StatusServiceUnavailable}),
 	)
 }
 
@@ -211,12 +219,9 @@ func (a *Adapter) readRefusal(op string, resp *httpclient.Response, ans answer, 
 		byStatus.Text, byStatus.Raw = e.Text, e.Raw
 		return providers.Result{}, byStatus
 	case code == "" && !ran:
-		switch resp.Status {
-		case http.StatusBadRequest, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusRequestEntityTooLarge,
-			http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity:
+		e.Kind = providers.KindGarbage
+		if slices.Contains(certainStatuses, resp.Status) {
 			e.Kind, e.NotDone, e.Reason = providers.KindRefused, true, domain.ReasonInvalidRequest
-		default:
-			e.Kind = providers.KindGarbage
 		}
 	}
 	if e.Code == "" {

@@ -192,6 +192,7 @@ func Codes() []providers.Code {
 		providers.CodesOf("message", byMessage, of),
 		providers.CodesOf("error code", byCode, of),
 		providers.CodesOf("Remote", remote, of),
+		providers.StatusCodes([]int{http.StatusNotFound}, []int{http.StatusBadRequest, http.StatusInternalServerError, http.StatusServiceUnavailable}),
 	)
 }
 

@@ -109,6 +109,7 @@ func Codes() []providers.Code {
 		providers.CodesOf("finStatus", endedBadly, providers.ReasonItself),
 		providers.CodesOf("gateway", gatewayReasons, providers.ReasonItself),
 		[]providers.Code{{List: "gateway", Code: codeValidation, Reason: domain.ReasonInvalidRequest}},
+		providers.StatusCodes(certainStatuses, []int{http.StatusInternalServerError}),
 	)
 }
 
@@ -144,6 +145,11 @@ const codeValidation = "VALIDATION_FAILED"
 // gatewayFailed says that the gateway behind the cloud was reached, and no more
 // (seed 004, "/transactions/{guid}/token").
 const gatewayFailed = "Viscus operation failed"
+
+// certainStatuses are those under which nothing was run where no code says more.
+var certainStatuses = []int{
+	http.StatusBadRequest, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity,
+}
 
 // readMoto classes the answer of /moto/sale, /moto/refund and /moto/reversal.
 func (a *Adapter) readMoto(op string, resp *httpclient.Response, ref, original, secret string) (providers.Result, error) {
@@ -243,8 +249,7 @@ func (a *Adapter) readFault(op string, resp *httpclient.Response, secret string)
 	case unlisted && resp.Status != http.StatusUnprocessableEntity:
 		// Whoever was reached says something that is not listed, wherever in the
 		// answer the code stands: only a listed code is a no.
-	case resp.Status == http.StatusBadRequest, resp.Status == http.StatusNotFound, resp.Status == http.StatusMethodNotAllowed,
-		resp.Status == http.StatusUnsupportedMediaType, resp.Status == http.StatusUnprocessableEntity:
+	case slices.Contains(certainStatuses, resp.Status):
 		e.NotDone, e.Reason = true, domain.ReasonInvalidRequest
 	}
 	return e
