@@ -261,7 +261,7 @@ func (h *Payments) detailView(c echo.Context, d payments.Detail) pages.PaymentVi
 	}
 	v := pages.PaymentView{
 		Layout: model, Payment: d.Payment, Transactions: d.Transactions, Live: d.Asking(), JustTaken: c.QueryParam("new") == "1",
-		Refund: d.RefundWhy, Check: d.CheckWhy, Messages: map[domain.TransactionID][]pages.ProviderMessage{}, GivesUpAt: map[domain.TransactionID]time.Time{},
+		Refund: d.Why[domain.ActRefund], Check: d.Why[domain.ActCheck], Messages: map[domain.TransactionID][]pages.ProviderMessage{}, GivesUpAt: map[domain.TransactionID]time.Time{},
 	}
 	if web.Actor(c).Role.May(domain.PaymentsTake) {
 		v.FrameURL = d.Sale().RedirectURL
@@ -279,8 +279,8 @@ func (h *Payments) detailView(c echo.Context, d payments.Detail) pages.PaymentVi
 			v.GivesUpAt[t.ID] = t.CreatedAt.Add(payments.GiveUpAfter)
 		}
 	}
-	if d.RefundWhy == domain.Possible {
-		form := refundFormView(c, d, web.Values{}, payments.NewKey(), nil, "")
+	if d.Why[domain.ActRefund] == domain.Possible {
+		form := refundFormView(c, d, web.Values{}, nil, "")
 		form.Dialog = true
 		v.RefundForm = &form
 	}
@@ -322,9 +322,9 @@ func (h *Payments) receipt(c echo.Context) error {
 	return web.Render(c, http.StatusOK, pages.Receipt(v))
 }
 
-func refundFormView(c echo.Context, d payments.Detail, typed web.Values, key string, errs map[string]string, sentence string) pages.RefundFormView {
+func refundFormView(c echo.Context, d payments.Detail, typed web.Values, errs map[string]string, sentence string) pages.RefundFormView {
 	v := pages.RefundFormView{
-		PaymentID: d.Payment.ID, CSRF: web.CSRF(c), Key: key, Refundable: d.Payment.Refundable(), Held: d.Payment.Held, Card: d.Payment.Card,
+		PaymentID: d.Payment.ID, CSRF: web.CSRF(c), Key: d.Keys[domain.ActRefund], Refundable: d.Payment.Refundable(), Held: d.Payment.Held, Card: d.Payment.Card,
 		Kind: typed.Get("kind"), Amount: typed.Get("amount"), Reason: typed.Get("reason"), Note: typed.Get("note"), Errors: errs, FormError: sentence,
 		Dialog: web.IsFragment(c), ManyCurrencies: len(web.Merchant(c).Currencies) > 1,
 	}
@@ -336,19 +336,19 @@ func refundFormView(c echo.Context, d payments.Detail, typed web.Values, key str
 
 func (h *Payments) refundForm(c echo.Context) error {
 	q := c.QueryParams()
-	return h.refundPage(c, http.StatusOK, web.Values{"kind": q.Get("kind"), "amount": clip(q.Get("amount")), "reason": q.Get("reason")}, payments.NewKey(), nil, "")
+	return h.refundPage(c, http.StatusOK, web.Values{"kind": q.Get("kind"), "amount": clip(q.Get("amount")), "reason": q.Get("reason")}, nil, "")
 }
 
-func (h *Payments) refundPage(c echo.Context, status int, typed web.Values, key string, errs map[string]string, sentence string) error {
+func (h *Payments) refundPage(c echo.Context, status int, typed web.Values, errs map[string]string, sentence string) error {
 	d, err := h.get(c)
 	if err != nil {
 		return err
 	}
-	form := refundFormView(c, d, typed, key, errs, sentence)
+	form := refundFormView(c, d, typed, errs, sentence)
 	if web.IsFragment(c) {
 		return web.Render(c, status, pages.RefundForm(form))
 	}
-	return web.Render(c, status, pages.RefundPage(pages.RefundPageView{Layout: layout(c, layouts.NavPayments, "Refund "+d.Payment.Reference), Payment: d.Payment, Form: form, Denied: d.RefundWhy}))
+	return web.Render(c, status, pages.RefundPage(pages.RefundPageView{Layout: layout(c, layouts.NavPayments, "Refund "+d.Payment.Reference), Payment: d.Payment, Form: form, Denied: d.Why[domain.ActRefund]}))
 }
 
 func (h *Payments) refund(c echo.Context) error {
@@ -362,7 +362,7 @@ func (h *Payments) refund(c echo.Context) error {
 	}
 	in := payments.RefundInput{Key: form.Key(), PaymentID: d.Payment.ID, Reason: form.Get("reason"), Note: form.Get("note")}
 	again := func(field, sentence string) error {
-		return h.refundPage(c, http.StatusUnprocessableEntity, form, form.Key(), map[string]string{field: sentence}, "")
+		return h.refundPage(c, http.StatusUnprocessableEntity, form, map[string]string{field: sentence}, "")
 	}
 	// Only a form that says how much refunds anything.
 	switch form.Get("kind") {
@@ -387,9 +387,9 @@ func (h *Payments) refund(c echo.Context) error {
 		}
 		return web.Redirect(c, "/payments/"+d.Payment.ID.String())
 	case domain.Invalid:
-		return h.refundPage(c, http.StatusUnprocessableEntity, form, form.Key(), domain.FieldsOf(err), "")
+		return h.refundPage(c, http.StatusUnprocessableEntity, form, domain.FieldsOf(err), "")
 	case domain.Conflict:
-		return h.refundPage(c, http.StatusConflict, form, payments.NewKey(), domain.FieldsOf(err), domain.MessageOf(err))
+		return h.refundPage(c, http.StatusConflict, form, domain.FieldsOf(err), domain.MessageOf(err))
 	}
 	return err
 }

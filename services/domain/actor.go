@@ -1,6 +1,9 @@
 package domain
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // Role is what a person is at one merchant.
 type Role string
@@ -61,17 +64,33 @@ const (
 	PaymentsExport Permission = "payments:export" // CSV
 	OverviewRead   Permission = "overview:read"   // today's figures
 
+	PaymentsVoid    Permission = "payments:void"    // undo a sale, release a hold
+	PaymentsCapture Permission = "payments:capture" // take what is held, change a hold
+	PaymentsTip     Permission = "payments:tip"     // set a tip
+	PaymentsPayout  Permission = "payments:payout"  // send money to a card without an earlier sale
+	PaymentsSettle  Permission = "payments:settle"  // write down by hand what became of an operation
+	PaymentsReview  Permission = "payments:review"  // clear what a risk check left for a person
+	CardsRead       Permission = "cards:read"       // which cards are stored
+	CardsManage     Permission = "cards:manage"     // store and forget cards
+
+	ApprovalsDecide Permission = "approvals:decide" // approve or refuse what another person asked for
+	LimitsManage    Permission = "limits:manage"    // above which sums a second look is needed
+
 	ConnectionsRead   Permission = "connections:read"   // which systems, what they offer, last four characters of keys
 	ConnectionsManage Permission = "connections:manage" // add, test, rotate, pause, remove
 )
 
+// manager is what a manager may, and so everybody above.
+var manager = []Permission{PaymentsRead, PaymentsTake, PaymentsRefund, PaymentsCheck, PaymentsExport, OverviewRead, ConnectionsRead,
+	PaymentsVoid, PaymentsCapture, PaymentsTip, PaymentsPayout, PaymentsSettle, PaymentsReview, CardsRead, CardsManage, ApprovalsDecide}
+
 // grants is the whole table of who may do what. Public and SignedIn are not in
 // it: they are the same for every role.
 var grants = map[Role][]Permission{
-	Owner:     {PaymentsRead, PaymentsTake, PaymentsRefund, PaymentsCheck, PaymentsExport, OverviewRead, ConnectionsRead, ConnectionsManage},
-	Admin:     {PaymentsRead, PaymentsTake, PaymentsRefund, PaymentsCheck, PaymentsExport, OverviewRead, ConnectionsRead, ConnectionsManage},
-	Manager:   {PaymentsRead, PaymentsTake, PaymentsRefund, PaymentsCheck, PaymentsExport, OverviewRead, ConnectionsRead},
-	Cashier:   {PaymentsRead, PaymentsTake, PaymentsCheck, OverviewRead},
+	Owner:     append(manager[:len(manager):len(manager)], ConnectionsManage, LimitsManage),
+	Admin:     append(manager[:len(manager):len(manager)], ConnectionsManage, LimitsManage),
+	Manager:   manager,
+	Cashier:   {PaymentsRead, PaymentsTake, PaymentsCheck, PaymentsCapture, PaymentsTip, OverviewRead, CardsRead, CardsManage},
 	Developer: {PaymentsRead, OverviewRead, ConnectionsRead},
 	Analyst:   {PaymentsRead, PaymentsExport, OverviewRead},
 }
@@ -96,8 +115,11 @@ type Actor struct {
 	MerchantID MerchantID
 	Role       Role
 	OnBehalfOf UserID // set while a support agent acts for this user
-	IP         string // from trusted proxies only
-	RequestID  string
+	// SteppedUpAt is when this session last proved both factors again; zero:
+	// never. It opens five minutes for what is above the first threshold.
+	SteppedUpAt time.Time
+	IP          string // from trusted proxies only
+	RequestID   string
 }
 
 // Require gives Forbidden, in words that name what is missing, unless the

@@ -22,6 +22,8 @@ const (
 	CanForgetCard       Capability = "forget_card"
 	CanTokenFromPast    Capability = "token_from_past"
 	CanPayByLink        Capability = "pay_by_link"
+	CanSurcharge        Capability = "surcharge"
+	CanAutoCapture      Capability = "auto_capture"
 	CanSchedule         Capability = "schedule"
 	CanReadOptions      Capability = "read_options"
 	CanListDevices      Capability = "list_devices"
@@ -59,6 +61,8 @@ var AllCapabilities = []Capability{
 	CanForgetCard,
 	CanTokenFromPast,
 	CanPayByLink,
+	CanSurcharge,
+	CanAutoCapture,
 	CanSchedule,
 	CanReadOptions,
 	CanListDevices,
@@ -116,6 +120,10 @@ func (c Capability) Label() string {
 		return "Card token of an earlier payment"
 	case CanPayByLink:
 		return "Pay-by-link"
+	case CanSurcharge:
+		return "Surcharge"
+	case CanAutoCapture:
+		return "Capture by itself after a time"
 	case CanSchedule:
 		return "Schedules"
 	case CanReadOptions:

@@ -42,53 +42,93 @@ func TestTransitionsAreThisTableAndNoOther(t *testing.T) {
 }
 
 // TestTenThousandRandomLivesNeverBreakTheBooks drives a payment through random
-// answers and random refunds, with the rules that the use case and the store
+// answers and random actions, with the rules that the use case and the store
 // apply, and holds the sums to their promises after each step.
 func TestTenThousandRandomLivesNeverBreakTheBooks(t *testing.T) {
 	lives := 0
-	caps := domain.Capabilities{domain.CanRefund, domain.CanPartRefund, domain.CanLookUp}
 	actor := domain.Actor{Role: domain.Owner}
+	all := domain.Capabilities(domain.AllCapabilities)
+	making := []domain.Action{domain.ActRefund, domain.ActCapture, domain.ActIncrease, domain.ActDecrease, domain.ActVoid, domain.ActTip}
 	life := func(t *rapid.T) {
 		lives++
-		total := rapid.Int64Range(1, 100_000).Draw(t, "total")
-		p := domain.Payment{Amount: money.FromMinor(total, gbp), Captured: money.Zero(gbp), Refunded: money.Zero(gbp), Held: money.Zero(gbp)}
-		txs := []domain.Transaction{{Type: domain.Sale, Status: domain.TxPending, Amount: p.Amount}}
-		late := false // a refund that was settled as "no" and approved after all
+		clock := time.Date(2026, 11, 26, 9, 0, 0, 0, time.UTC)
+		total := rapid.Int64Range(1, 1_000).Draw(t, "total")
+		zero := money.Zero(gbp)
+		root := domain.Transaction{ID: domain.NewTransactionID(), ProviderRef: "root", Type: rapid.SampledFrom([]domain.TransactionType{domain.Sale, domain.Preauth, domain.Payout}).Draw(t, "root"),
+			Status: domain.TxPending, Amount: money.FromMinor(total, gbp), CreatedAt: clock}
+		st := domain.Standing{Payment: domain.Payment{Kind: root.Type, Amount: root.Amount, Captured: zero, Refunded: zero, Held: zero, ChargedBack: zero, Authorised: zero, Tip: zero},
+			Transactions: []domain.Transaction{root}, Caps: all}
+		if rapid.Bool().Draw(t, "one capture only") {
+			st.Caps = slices.DeleteFunc(slices.Clone(all), func(c domain.Capability) bool { return c == domain.CanCaptureAgain })
+		}
+		late := false // something that was settled as "no" was approved after all
 		for range rapid.IntRange(1, 30).Draw(t, "steps") {
-			if rapid.Bool().Draw(t, "refund") {
-				amount := money.FromMinor(rapid.Int64Range(1, total+1).Draw(t, "amount"), gbp)
-				if domain.Allowed(actor, p, txs[0].Status.Open(), domain.ActRefund, caps) == domain.Possible && domain.RefundDenial(p, amount, caps) == domain.Possible {
-					txs = append(txs, domain.Transaction{Type: domain.Refund, Status: domain.TxPending, Amount: amount})
+			clock = clock.Add(time.Second)
+			if rapid.IntRange(0, 2).Draw(t, "act") > 0 {
+				act := rapid.SampledFrom(making).Draw(t, "action")
+				amount := money.FromMinor(rapid.Int64Range(-1, total+1).Draw(t, "amount"), gbp)
+				if domain.Allowed(actor, st, act) != domain.Possible || domain.AllowedAmount(st, act, amount, money.Amount{}) != domain.Possible {
+					continue
 				}
+				x := domain.Transaction{ID: domain.NewTransactionID(), Type: act.Makes(), Status: domain.TxPending, Amount: amount, OriginalRef: "root", CreatedAt: clock}
+				x.ProviderRef = x.ID.String()
+				switch act {
+				case domain.ActRefund:
+					x.OriginalRef = st.Charge().ProviderRef
+				case domain.ActVoid:
+					if x.Amount = st.Authorised; root.Type == domain.Sale {
+						x.Amount = root.Amount
+					}
+				case domain.ActCapture:
+					x.Final = rapid.Bool().Draw(t, "final") || !st.Caps.Has(domain.CanCaptureAgain)
+				}
+				st.Transactions = append([]domain.Transaction{x}, st.Transactions...)
 			} else {
-				i := rapid.IntRange(0, len(txs)-1).Draw(t, "which")
+				i := rapid.IntRange(0, len(st.Transactions)-1).Draw(t, "which")
 				to := rapid.SampledFrom(domain.TransactionStatuses).Draw(t, "to")
-				if txs[i].Status.CanBecome(to) {
-					late = late || !txs[i].Status.Open() && i > 0
-					txs[i].Status = to
+				if x := &st.Transactions[i]; x.Status.CanBecome(to) {
+					late = late || !x.Status.Open()
+					x.Status = to
 				}
 			}
-			b, err := domain.BooksOf(gbp, txs)
+			b, err := domain.BooksOf(gbp, st.Transactions)
+			if late && errors.Is(err, domain.ErrBooks) {
+				return // the store keeps such an answer for a person
+			}
 			if err != nil {
 				t.Fatal(err)
 			}
-			p.Status, p.Captured, p.Refunded, p.Held = b.Status, b.Captured, b.Refunded, b.Held
-			used, _ := p.Refunded.Add(p.Held)
-			if c, _ := used.Cmp(p.Amount); c > 0 && !late {
-				t.Fatalf("refunded %s and held %s of %s", p.Refunded, p.Held, p.Amount)
+			st.Status, st.Captured, st.Refunded, st.Held, st.Authorised, st.Tip = b.Status, b.Captured, b.Refunded, b.Held, b.Authorised, b.Tip
+			sum := func(want domain.TransactionStatus, types ...domain.TransactionType) (minor int64) {
+				for _, x := range st.Transactions {
+					if x.Status == want && slices.Contains(types, x.Type) {
+						minor += x.Amount.Minor()
+					}
+				}
+				return minor
 			}
-			if p.Refundable().IsNegative() {
-				t.Fatalf("refundable is negative: %s", p.Refundable())
+			held := sum(domain.TxApproved, domain.Preauth, domain.Increment) - sum(domain.TxApproved, domain.Decrement)
+			switch {
+			case st.Refundable().IsNegative() || st.Authorised.IsNegative() || st.Captured.IsNegative():
+				t.Fatalf("something is negative: %+v", b)
+			case late:
+			case st.Refunded.Minor()+st.Held.Minor() > st.Captured.Minor():
+				t.Fatalf("refunded %s and held %s of %s", st.Refunded, st.Held, st.Captured)
+			case root.Type == domain.Preauth && sum(domain.TxApproved, domain.Capture) > held:
+				t.Fatalf("captured %d of %d held", sum(domain.TxApproved, domain.Capture), held)
+			case root.Type == domain.Preauth && st.Authorised.Minor()+sum(domain.TxApproved, domain.Capture) > held:
+				t.Fatalf("%s is still held, %d was captured, of %d", st.Authorised, sum(domain.TxApproved, domain.Capture), held)
 			}
-			if txs[0].Status != domain.TxApproved && !p.Captured.IsZero() {
-				t.Fatalf("captured %s while the sale is %s", p.Captured, txs[0].Status)
+			rootNow := st.Root()
+			if rootNow.Status != domain.TxApproved && !st.Captured.IsZero() && !late {
+				t.Fatalf("captured %s while the %s is %s", st.Captured, root.Type, rootNow.Status)
 			}
-			if p.Status == domain.PaymentApproved && txs[0].Status != domain.TxApproved {
-				t.Fatalf("approved while the sale is %s", txs[0].Status)
+			if st.Status == domain.PaymentApproved && rootNow.Status != domain.TxApproved {
+				t.Fatalf("approved while the %s is %s", root.Type, rootNow.Status)
 			}
-			for _, x := range txs {
-				if x.Status == domain.TxUnknown && p.Status != domain.PaymentUnknown && p.Status != domain.PaymentNeedsPerson {
-					t.Fatalf("an unknown %s hides behind %s", x.Type, p.Status)
+			for _, x := range st.Transactions {
+				if x.Status == domain.TxUnknown && st.Status != domain.PaymentUnknown && st.Status != domain.PaymentNeedsPerson {
+					t.Fatalf("an unknown %s hides behind %s", x.Type, st.Status)
 				}
 			}
 		}
@@ -115,9 +155,9 @@ func TestAVoidTakesOutOnlyWhatItsOriginalBroughtIn(t *testing.T) {
 	}{
 		"of a hold":                    {[]domain.Transaction{hold, x(domain.Void, "v", "p", 100)}, 0, 0, domain.PaymentVoided},
 		"of a hold's increase":         {[]domain.Transaction{hold, more, x(domain.Void, "v", "i", 20)}, 0, 0, domain.PaymentAuthorised},
-		"of an increase after capture": {[]domain.Transaction{hold, more, capture, x(domain.Void, "v", "i", 20)}, 120, 0, domain.PaymentApproved},
+		"of an increase after capture": {[]domain.Transaction{hold, more, capture, x(domain.Void, "v", "i", 20)}, 120, 0, domain.PaymentCaptured},
 		"of a capture":                 {[]domain.Transaction{hold, capture, x(domain.Void, "v", "c", 120)}, 0, 0, domain.PaymentVoided},
-		"of a refund":                  {[]domain.Transaction{hold, capture, x(domain.Refund, "r", "c", 50), x(domain.Void, "v", "r", 50)}, 120, 0, domain.PaymentApproved},
+		"of a refund":                  {[]domain.Transaction{hold, capture, x(domain.Refund, "r", "c", 50), x(domain.Void, "v", "r", 50)}, 120, 0, domain.PaymentCaptured},
 	} {
 		b, err := domain.BooksOf(gbp, c.txs)
 		if err != nil || b.Captured.Minor() != c.captured || b.Refunded.Minor() != c.refunded || b.Status != c.status {

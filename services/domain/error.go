@@ -21,6 +21,9 @@ const (
 	TooMany      Code = "tooManyConnections" // slow down
 	Unavailable  Code = "connectionLost"     // a part we need does not answer
 	Internal     Code = "failed"             // our fault
+
+	NeedsStepUp   Code = "stepUpNeeded"   // both factors must be proven again first
+	NeedsApproval Code = "approvalNeeded" // another person must approve it
 )
 
 // Error is the one error whose words a person may read. Message is a whole

@@ -60,10 +60,14 @@ const (
 	MethodTerminal Method = "terminal" // on a terminal
 	MethodSchedule Method = "schedule" // a run of a schedule
 	MethodProvider Method = "provider" // made at the provider, in its own portal
+
+	// MethodLink is paid by the customer on the provider's page, later and
+	// elsewhere.
+	MethodLink Method = "link"
 )
 
 // Methods lists them in the order of the filter menu.
-var Methods = []Method{MethodFrame, MethodPage, MethodCard, MethodTerminal, MethodSchedule, MethodProvider}
+var Methods = []Method{MethodFrame, MethodPage, MethodCard, MethodTerminal, MethodSchedule, MethodProvider, MethodLink}
 
 // ParseMethod reads a form's or a filter's value.
 func ParseMethod(s string) (Method, bool) {
@@ -86,6 +90,8 @@ func (m Method) Label() string {
 		return "Schedule"
 	case MethodProvider:
 		return "At the provider"
+	case MethodLink:
+		return "Payment link"
 	}
 	return string(m)
 }
@@ -156,7 +162,8 @@ type Payment struct {
 	ID             PaymentID
 	MerchantID     MerchantID
 	ConnectionID   ConnectionID
-	Reference      string // the serial that staff read out
+	Reference      string          // the serial that staff read out
+	Kind           TransactionType // what began it: Sale, Preauth, Payout or Register
 	Status         PaymentStatus
 	Method         Method
 	Amount         money.Amount // what was asked for
@@ -164,6 +171,8 @@ type Payment struct {
 	Refunded       money.Amount // approved refunds
 	Held           money.Amount // refunds whose outcome is open
 	ChargedBack    money.Amount // what banks took back and have not given again
+	Authorised     money.Amount // held on the card and not taken
+	Tip            money.Amount // the part of Captured that is a tip
 	OrderReference string
 	Email          string
 	Card           Card
@@ -174,7 +183,31 @@ type Payment struct {
 	ConnectionName string
 	Provider       string
 	CreatedAt      time.Time
+	ExpiresAt      time.Time // when its hold lapses or its link ends; zero: not known
+	// BatchClosedAt is when the batch that it belongs to was closed; zero: it is
+	// open, or none is known. The use case that closes batches sets it.
+	BatchClosedAt time.Time
+	Review        Review
 }
+
+// Review is what the provider's risk check left for a person (seed 003,
+// "riskCheckResult" REVIEW).
+type Review struct {
+	State  ReviewState
+	ByName string
+	At     time.Time // when a person cleared it
+	Note   string
+}
+
+// ReviewState says whether somebody still has to look.
+type ReviewState string
+
+// The states of a review.
+const (
+	ReviewNone    ReviewState = ""
+	ReviewWaiting ReviewState = "waiting"
+	ReviewCleared ReviewState = "cleared"
+)
 
 // Refundable is captured minus refunded, held and charged back: pending and
 // unknown refunds count as used. It is never negative, even when the provider
@@ -202,21 +235,31 @@ type Transaction struct {
 	Type         TransactionType
 	Status       TransactionStatus
 	Amount       money.Amount
-	Reason       Reason
+	// Tip is the part of Amount that is a tip; zero where none is known. A tip
+	// adjustment's Amount is the tip itself.
+	Tip money.Amount
+	// Final says of a capture that what is left of the hold is given back.
+	Final  bool
+	Reason Reason
 	// AttemptRef is what the provider knows this attempt by: a UUID version 4,
 	// sent as merchantTransactionId (seed 003) or transactionReference (seed 004).
 	AttemptRef string
 	// OriginalRef is the provider's own id of the operation that this one
 	// follows up; empty on a sale.
-	OriginalRef  string
+	OriginalRef string
+	// OriginalType is the type of what OriginalRef names. It is known while the
+	// operation is sent and is not stored.
+	OriginalType TransactionType
 	ProviderRef  string // the provider's own id, empty until it answers
 	ScheduleRef  string // the provider's id of the series that made it
 	DeviceRef    string // the terminal's serial number
 	ProviderCode string // the provider's code as it came
 	ProviderText string // the provider's words as they came
 	AuthCode     string
-	RedirectURL  string // the provider's page, while a card is to be typed
-	Note         string // why a refund was made
+	RedirectURL  string    // the provider's page, while a card is to be typed
+	ExpiresAt    time.Time // when its hold lapses or its link ends; zero: not known
+	CancelRef    string    // what ends a link at its provider; opaque
+	Note         string    // why a refund was made
 	CreatedBy    UserID
 	CreatedName  string
 	CreatedAt    time.Time

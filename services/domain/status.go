@@ -149,11 +149,15 @@ const (
 	PaymentAuthorised   PaymentStatus = "authorised"
 	PaymentVoided       PaymentStatus = "voided"
 	PaymentDisputed     PaymentStatus = "disputed"
+	// PaymentCaptured: a hold of which something was taken.
+	PaymentCaptured PaymentStatus = "captured"
+	// PaymentLinkSent: the customer has not paid on the link yet.
+	PaymentLinkSent PaymentStatus = "link_sent"
 )
 
 // PaymentStatuses lists them in the order of the filter menu.
 var PaymentStatuses = []PaymentStatus{PaymentApproved, PaymentProcessing, PaymentUnknown, PaymentNeedsPerson, PaymentDeclined, PaymentNotCharged, PaymentPartRefunded, PaymentRefunded,
-	PaymentAuthorised, PaymentVoided, PaymentDisputed}
+	PaymentAuthorised, PaymentCaptured, PaymentLinkSent, PaymentVoided, PaymentDisputed}
 
 // ParsePaymentStatus reads a filter's value.
 func ParsePaymentStatus(s string) (PaymentStatus, bool) {
@@ -187,6 +191,10 @@ func (s PaymentStatus) Label() string {
 		return "Voided"
 	case PaymentDisputed:
 		return "Disputed"
+	case PaymentCaptured:
+		return "Captured"
+	case PaymentLinkSent:
+		return "Link sent"
 	}
 	return string(s)
 }

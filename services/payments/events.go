@@ -470,7 +470,7 @@ func (v *telling) newPayment(ctx context.Context, how domain.Method) (Told, erro
 	}
 	p := domain.Payment{ID: domain.NewPaymentID(), MerchantID: v.l.conn.MerchantID, ConnectionID: v.l.conn.ID, Reference: domain.NewReference(),
 		Status: domain.PaymentProcessing, Method: how, Amount: *e.Result.Amount, Captured: zero, Refunded: zero, Held: zero, ChargedBack: zero,
-		Card: e.Result.Card, CreatedByName: v.l.reg.Label, CreatedAt: at}
+		Kind: e.Type, Card: e.Result.Card, CreatedByName: v.l.reg.Label, CreatedAt: at}
 	if how == domain.MethodSchedule {
 		p.OrderReference = "Schedule"
 	}
@@ -479,6 +479,7 @@ func (v *telling) newPayment(ctx context.Context, how domain.Method) (Told, erro
 	}
 	x := v.newTransaction(p.ID, e.Type, p.Amount)
 	x.Reference, x.CreatedAt = p.Reference, at
+	x.ExpiresAt = holdUntil(v.l, e.Type, at)
 	if err := v.insert(ctx, x); err != nil {
 		return Told{}, err
 	}

@@ -377,7 +377,7 @@ func (s *Service) checkConnection(l link, merchant domain.Merchant, in TakeInput
 func (s *Service) openSale(ctx context.Context, actor domain.Actor, in TakeInput, l link) (domain.Transaction, Taken, error) {
 	now := s.now()
 	p := domain.Payment{
-		ID: domain.NewPaymentID(), MerchantID: actor.MerchantID, ConnectionID: l.conn.ID, Status: domain.PaymentProcessing, Method: in.Method,
+		ID: domain.NewPaymentID(), MerchantID: actor.MerchantID, ConnectionID: l.conn.ID, Kind: domain.Sale, Status: domain.PaymentProcessing, Method: in.Method,
 		Amount: in.Amount, Captured: money.Zero(in.Amount.Currency()), Refunded: money.Zero(in.Amount.Currency()), Held: money.Zero(in.Amount.Currency()),
 		OrderReference: in.OrderReference, Email: in.Email, Card: in.Card, CreatedBy: actor.UserID, CreatedByName: actor.Name, CreatedAt: now,
 	}

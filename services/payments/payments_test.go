@@ -102,7 +102,13 @@ type house struct {
 func newHouse(t *testing.T) *house {
 	t.Helper()
 	db := storetest.New(t)
-	st, err := store.Open(t.Context(), store.Config{URL: db.AppURL, MaxOpen: 16})
+	return houseOn(t, db, db.AppURL)
+}
+
+// houseOn is newHouse on a database that is there, reached by an address.
+func houseOn(t *testing.T, db *storetest.DB, address string) *house {
+	t.Helper()
+	st, err := store.Open(t.Context(), store.Config{URL: address, MaxOpen: 16})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -272,8 +278,8 @@ func TestADeclineIsAResultWithPlainWords(t *testing.T) {
 		if d.Payment.Status != domain.PaymentDeclined || d.Payment.Reason != domain.ReasonInsufficientFunds || !d.Payment.Captured.IsZero() {
 			t.Errorf("%s: %s because %s, captured %s", name, d.Payment.Status, d.Payment.Reason, d.Payment.Captured)
 		}
-		if d.RefundWhy != domain.DeniedNotApproved {
-			t.Errorf("%s: refund of a declined payment: %q", name, d.RefundWhy)
+		if d.Why[domain.ActRefund] != domain.DeniedNotApproved {
+			t.Errorf("%s: refund of a declined payment: %q", name, d.Why[domain.ActRefund])
 		}
 	}
 }
@@ -473,7 +479,7 @@ func TestPartRefundsAddUpAndNeverPassWhatWasTaken(t *testing.T) {
 				in = h.tokenSale(4200, sandboxcardflo.TokenApprove)
 			}
 			id := h.take(in).PaymentID
-			refund := func(minor int64) (payments.Refunded, error) {
+			refund := func(minor int64) (payments.Acted, error) {
 				return h.svc.Refund(t.Context(), h.actor, payments.RefundInput{Key: payments.NewKey(), PaymentID: id, Amount: money.FromMinor(minor, gbp), Reason: "returned"})
 			}
 			if r, err := refund(1250); err != nil || r.Status != domain.TxApproved {
@@ -489,8 +495,8 @@ func TestPartRefundsAddUpAndNeverPassWhatWasTaken(t *testing.T) {
 				t.Fatalf("last refund: %s, %v", r.Status, err)
 			}
 			d := h.get(id)
-			if d.Payment.Status != domain.PaymentRefunded || d.RefundWhy != domain.DeniedNothingLeft {
-				t.Errorf("after all of it: %s, refund %q", d.Payment.Status, d.RefundWhy)
+			if d.Payment.Status != domain.PaymentRefunded || d.Why[domain.ActRefund] != domain.DeniedNothingLeft {
+				t.Errorf("after all of it: %s, refund %q", d.Payment.Status, d.Why[domain.ActRefund])
 			}
 			if _, err := refund(1); domain.CodeOf(err) != domain.Conflict {
 				t.Errorf("refund of nothing left: %v", err)
@@ -798,8 +804,8 @@ func TestAConnectionThatCannotBeUsedStillEndsWithAPerson(t *testing.T) {
 	if _, err := h.owner.Exec(`update connection_secrets set sealed = 'broken'`); err != nil {
 		t.Fatal(err)
 	}
-	if d := h.get(taken.PaymentID); d.RefundWhy == domain.Possible || d.Payment.Status != domain.PaymentUnknown {
-		t.Errorf("the payment can still be looked at: %s, refund %q", d.Payment.Status, d.RefundWhy)
+	if d := h.get(taken.PaymentID); d.Why[domain.ActRefund] == domain.Possible || d.Payment.Status != domain.PaymentUnknown {
+		t.Errorf("the payment can still be looked at: %s, refund %q", d.Payment.Status, d.Why[domain.ActRefund])
 	}
 	if r := h.resolve(taken.TransactionID); r.Status != domain.TxUnknown || r.Again == 0 {
 		t.Errorf("%s, again %s; want unknown and another question", r.Status, r.Again)
@@ -943,7 +949,7 @@ func TestARefundThroughARemovedConnectionSaysThatItWasRemoved(t *testing.T) {
 		}
 	}
 	d := h.get(taken.PaymentID)
-	if d.RefundWhy != domain.DeniedRemoved || !strings.Contains(d.RefundWhy.Words(), "was removed") {
-		t.Errorf("refund is %q: %s", d.RefundWhy, d.RefundWhy.Words())
+	if d.Why[domain.ActRefund] != domain.DeniedRemoved || !strings.Contains(d.Why[domain.ActRefund].Words(), "was removed") {
+		t.Errorf("refund is %q: %s", d.Why[domain.ActRefund], d.Why[domain.ActRefund].Words())
 	}
 }

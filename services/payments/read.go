@@ -31,8 +31,10 @@ type Detail struct {
 	// FrameOrigin is the only origin whose pages the payment's page may frame,
 	// while a card is to be typed there.
 	FrameOrigin string
-	RefundWhy   domain.Denial
-	CheckWhy    domain.Denial
+	// Why says of each action that it is Possible, or why not.
+	Why map[domain.Action]domain.Denial
+	// Keys are the attempt keys of the actions' forms.
+	Keys map[domain.Action]string
 }
 
 // Asking says that the resolver still asks, so that the page may change by
@@ -98,13 +100,13 @@ func (s *Service) Get(ctx context.Context, actor domain.Actor, id domain.Payment
 	for _, t := range d.Transactions {
 		d.Open = d.Open || t.Status.Open()
 	}
-	_, saleOpen := chargedBy(d.Transactions)
 	d.Payment.ConnectionName, d.Payment.Provider = d.Connection.Name, s.ProviderLabel(d.Connection.Provider)
-	d.RefundWhy = domain.Allowed(actor, d.Payment, saleOpen, domain.ActRefund, d.Caps)
-	if d.RefundWhy == domain.DeniedCapability && d.Connection.Removed() {
-		d.RefundWhy = domain.DeniedRemoved
+	st := s.standing(d.Payment, d.Transactions, d.Caps, d.Connection)
+	d.Why, d.Keys = map[domain.Action]domain.Denial{}, map[domain.Action]string{}
+	for _, act := range domain.Actions {
+		d.Why[act] = domain.Allowed(actor, st, act)
+		d.Keys[act] = ActionKey(actor, d.Payment.ID, act, d.Transactions)
 	}
-	d.CheckWhy = domain.Allowed(actor, d.Payment, d.Open, domain.ActCheck, d.Caps)
 	return d, nil
 }
 

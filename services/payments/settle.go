@@ -51,13 +51,19 @@ func (s *Service) send(ctx context.Context, actor domain.Actor, l link, x domain
 	}
 	if err != nil {
 		s.Log.ErrorContext(ctx, "the provider's answer could not be written down", "transaction", x.ID.String(), "outcome", string(a.to), "error", err)
-		words := "The payment was sent but its answer could not be written down. Do not charge again: Counterfoil asks the provider and shows the outcome in Payments."
-		if x.Type == domain.Refund {
-			words = "The refund was sent but its answer could not be written down. Do not refund again or give cash: Counterfoil asks the provider and shows the outcome in Payments."
+		words := unwritten[x.Type]
+		if words == "" {
+			words = "This was sent but its answer could not be written down. Do not do it again: Counterfoil asks the provider and shows the outcome in Payments."
 		}
 		return domain.TxPending, domain.Wrap(err, domain.Unavailable, "%s", words)
 	}
 	return status, nil
+}
+
+// unwritten is said when the provider's answer could not be kept.
+var unwritten = map[domain.TransactionType]string{
+	domain.Sale:   "The payment was sent but its answer could not be written down. Do not charge again: Counterfoil asks the provider and shows the outcome in Payments.",
+	domain.Refund: "The refund was sent but its answer could not be written down. Do not refund again or give cash: Counterfoil asks the provider and shows the outcome in Payments.",
 }
 
 // callInTime makes the call unless it comes too late: "never arrived" is judged
@@ -105,10 +111,14 @@ func (s *Service) translate(l link, x domain.Transaction, res providers.Result, 
 	a.outcome = res.Outcome.String()
 	a.set.ProviderRef, a.set.ProviderCode, a.set.ProviderText = res.ProviderRef, res.Code, res.Text
 	a.set.AuthCode, a.set.Card, a.set.RedirectURL = res.AuthCode, res.Card, res.RedirectURL
+	a.set.Review = res.Review
+	if x.Type == domain.Sale || x.Type == domain.Capture {
+		a.set.Tip = res.Tip
+	}
 	switch res.Outcome {
 	case providers.Approved:
 		a.to = domain.TxApproved
-		if res.Amount != nil && *res.Amount != x.Amount {
+		if hasAmount(x.Type) && res.Amount != nil && *res.Amount != x.Amount {
 			// Money moved, but not the money we asked for: a person must look.
 			a.to = domain.TxNeedsPerson
 			a.outcome = "approved with another amount"
@@ -230,7 +240,7 @@ func (s *Service) resolve(ctx context.Context, actor domain.Actor, id domain.Tra
 		if x, err = tx.Transaction(ctx, id); err != nil || !x.Status.Open() {
 			return err
 		}
-		if x.Type != domain.Sale {
+		if !x.Type.Begins() {
 			txs, err := tx.Transactions(ctx, x.PaymentID)
 			if err != nil {
 				return err

@@ -27,6 +27,8 @@ var implements = map[domain.Capability]func(Provider) bool{
 	domain.CanForgetCard:       has[CardForgetter],
 	domain.CanTokenFromPast:    has[PastTokenFinder],
 	domain.CanPayByLink:        has[LinkMaker],
+	domain.CanSurcharge:        has[SurchargeTaker],
+	domain.CanAutoCapture:      has[AutoCapturer],
 	domain.CanSchedule:         has[Scheduler],
 	domain.CanReadOptions:      has[OptionsReader],
 	domain.CanListDevices:      has[DeviceLister],

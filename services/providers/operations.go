@@ -24,6 +24,18 @@ type PagePreauthorizer interface {
 	PreauthorizeByPage(ctx context.Context, req SaleRequest) (Result, error)
 }
 
+// SurchargeTaker says that SaleRequest.Surcharge is sent (seed 003, "Debit",
+// surchargeAmount).
+type SurchargeTaker interface{ TakesSurcharge() }
+
+// AutoCapturer says that SaleRequest.CaptureAfter is sent with a
+// preauthorization (seed 003, "Preauthorize", captureInMinutes).
+type AutoCapturer interface{ CapturesByItself() }
+
+// HoldKeeper says how long a preauthorization is held at most, for the alert
+// before it lapses; an answer that tells its own time counts more.
+type HoldKeeper interface{ HoldsFor() time.Duration }
+
 // Capturer takes a held amount, or a part of it.
 type Capturer interface {
 	Capture(ctx context.Context, req CaptureRequest) (Result, error)

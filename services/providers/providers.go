@@ -74,6 +74,12 @@ type SaleRequest struct {
 	// ReturnURL, where the provider's page sends the browser afterwards; the
 	// outcome is never read from it.
 	ReturnURL string
+	// Surcharge is the part of Amount that is added for the way of paying; zero
+	// value: none. Only a SurchargeTaker is given one.
+	Surcharge money.Amount
+	// CaptureAfter asks the provider to capture a preauthorization by itself, in
+	// whole minutes; zero: it does not. Only an AutoCapturer is given one.
+	CaptureAfter time.Duration
 }
 
 // RefundRequest is what a refund needs.

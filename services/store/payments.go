@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -47,7 +48,8 @@ func (t *Tx) ClaimKey(ctx context.Context, key string, requestHash []byte, c Key
 }
 
 const paymentColumns = `p.id, p.connection_id, p.reference, p.status, p.method, p.currency, p.amount_minor, p.captured_minor, p.refunded_minor, p.held_minor, p.charged_back_minor,
-	p.order_reference, p.email, p.card_brand, p.card_last4, p.card_expiry, p.auth_code, p.reason, coalesce(p.created_by, '00000000-0000-0000-0000-000000000000'), p.created_by_name, p.created_at`
+	p.order_reference, p.email, p.card_brand, p.card_last4, p.card_expiry, p.auth_code, p.reason, coalesce(p.created_by, '00000000-0000-0000-0000-000000000000'), p.created_by_name, p.created_at,
+	p.kind, p.authorised_minor, p.tip_minor, p.expires_at, p.batch_closed_at, p.review, p.reviewed_by_name, p.reviewed_at, p.review_note`
 
 // currencyCache spares the parse of a three-letter code per row.
 type currencyCache map[string]money.Currency
@@ -66,9 +68,11 @@ func (c currencyCache) get(code string) (money.Currency, error) {
 func scanPayment(row interface{ Scan(...any) error }, m domain.MerchantID, seen currencyCache) (domain.Payment, error) {
 	p := domain.Payment{MerchantID: m}
 	var code string
-	var amount, captured, refunded, held, chargedBack int64
+	var amount, captured, refunded, held, chargedBack, authorised, tip int64
+	var expires, closed, reviewed sql.NullTime
 	err := row.Scan(&p.ID, &p.ConnectionID, &p.Reference, &p.Status, &p.Method, &code, &amount, &captured, &refunded, &held, &chargedBack,
-		&p.OrderReference, &p.Email, &p.Card.Brand, &p.Card.Last4, &p.Card.Expiry, &p.AuthCode, &p.Reason, &p.CreatedBy, &p.CreatedByName, &p.CreatedAt)
+		&p.OrderReference, &p.Email, &p.Card.Brand, &p.Card.Last4, &p.Card.Expiry, &p.AuthCode, &p.Reason, &p.CreatedBy, &p.CreatedByName, &p.CreatedAt,
+		&p.Kind, &authorised, &tip, &expires, &closed, &p.Review.State, &p.Review.ByName, &reviewed, &p.Review.Note)
 	if err != nil {
 		return p, err
 	}
@@ -78,6 +82,8 @@ func scanPayment(row interface{ Scan(...any) error }, m domain.MerchantID, seen 
 	}
 	p.Amount, p.Captured = money.FromMinor(amount, cur), money.FromMinor(captured, cur)
 	p.Refunded, p.Held, p.ChargedBack = money.FromMinor(refunded, cur), money.FromMinor(held, cur), money.FromMinor(chargedBack, cur)
+	p.Authorised, p.Tip = money.FromMinor(authorised, cur), money.FromMinor(tip, cur)
+	p.ExpiresAt, p.BatchClosedAt, p.Review.At = expires.Time, closed.Time, reviewed.Time
 	return p, nil
 }
 
@@ -85,11 +91,12 @@ func scanPayment(row interface{ Scan(...any) error }, m domain.MerchantID, seen 
 // caller starts its unit of work again with a fresh one.
 func (t *Tx) InsertPayment(ctx context.Context, p domain.Payment) error {
 	_, err := t.q.ExecContext(ctx, `insert into payments (merchant_id, id, connection_id, reference, status, method, currency, amount_minor,
-		captured_minor, refunded_minor, held_minor, order_reference, email, card_brand, card_last4, card_expiry, auth_code, reason, created_by, created_by_name, created_at, updated_at)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $21)`,
+		captured_minor, refunded_minor, held_minor, order_reference, email, card_brand, card_last4, card_expiry, auth_code, reason, created_by, created_by_name, created_at, updated_at, kind, expires_at)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $21, $22, $23)`,
 		t.m, p.ID, p.ConnectionID, p.Reference, p.Status, p.Method, p.Amount.Currency().Code(), p.Amount.Minor(),
 		p.Captured.Minor(), p.Refunded.Minor(), p.Held.Minor(), p.OrderReference, p.Email, p.Card.Brand, p.Card.Last4, p.Card.Expiry,
-		p.AuthCode, p.Reason, nullUser(p.CreatedBy), p.CreatedByName, p.CreatedAt)
+		p.AuthCode, p.Reason, nullUser(p.CreatedBy), p.CreatedByName, p.CreatedAt,
+		cmp.Or(p.Kind, domain.Sale), nullTime(p.ExpiresAt))
 	if isUnique(err, "payments_reference") {
 		return domain.Errorf(domain.Conflict, "That reference is taken.")
 	}
@@ -129,16 +136,17 @@ func (t *Tx) PaymentIDByReference(ctx context.Context, reference string) (domain
 const transactionColumns = `t.id, t.payment_id, t.connection_id, t.reference, t.type, t.status, t.currency, t.amount_minor, t.reason, t.attempt_ref,
 	t.original_ref, coalesce(t.provider_ref, ''), t.provider_code, t.provider_text, t.auth_code, t.redirect_url, t.note, t.schedule_ref, t.device_ref,
 	coalesce(t.created_by, '00000000-0000-0000-0000-000000000000'), t.created_by_name,
-	t.created_at, t.last_send_at, t.asked, t.absent, t.last_asked_at, t.next_ask_at, t.settled_at`
+	t.created_at, t.last_send_at, t.asked, t.absent, t.last_asked_at, t.next_ask_at, t.settled_at, t.tip_minor, t.final, t.expires_at, t.cancel_ref`
 
 func scanTransaction(row interface{ Scan(...any) error }, m domain.MerchantID, seen currencyCache) (domain.Transaction, error) {
 	x := domain.Transaction{MerchantID: m}
 	var code string
-	var amount int64
-	var asked, next, settled sql.NullTime
+	var amount, tip int64
+	var asked, next, settled, expires sql.NullTime
 	err := row.Scan(&x.ID, &x.PaymentID, &x.ConnectionID, &x.Reference, &x.Type, &x.Status, &code, &amount, &x.Reason, &x.AttemptRef,
 		&x.OriginalRef, &x.ProviderRef, &x.ProviderCode, &x.ProviderText, &x.AuthCode, &x.RedirectURL, &x.Note, &x.ScheduleRef, &x.DeviceRef, &x.CreatedBy, &x.CreatedName,
-		&x.CreatedAt, &x.LastSendAt, &x.Asked, &x.Absent, &asked, &next, &settled)
+		&x.CreatedAt, &x.LastSendAt, &x.Asked, &x.Absent, &asked, &next, &settled,
+		&tip, &x.Final, &expires, &x.CancelRef)
 	if err != nil {
 		return x, err
 	}
@@ -147,7 +155,8 @@ func scanTransaction(row interface{ Scan(...any) error }, m domain.MerchantID, s
 		return x, err
 	}
 	x.Amount = money.FromMinor(amount, cur)
-	x.LastAskedAt, x.NextAskAt, x.SettledAt = asked.Time, next.Time, settled.Time
+	x.Tip = money.FromMinor(tip, cur)
+	x.LastAskedAt, x.NextAskAt, x.SettledAt, x.ExpiresAt = asked.Time, next.Time, settled.Time, expires.Time
 	return x, nil
 }
 
@@ -155,11 +164,13 @@ func scanTransaction(row interface{ Scan(...any) error }, m domain.MerchantID, s
 // building.
 func (t *Tx) InsertTransaction(ctx context.Context, x domain.Transaction) error {
 	_, err := t.q.ExecContext(ctx, `insert into transactions (merchant_id, id, payment_id, connection_id, reference, type, status, currency, amount_minor,
-		reason, attempt_ref, original_ref, provider_ref, provider_code, provider_text, auth_code, note, created_by, created_by_name, created_at, last_send_at, next_ask_at, settled_at, schedule_ref, device_ref)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)`,
+		reason, attempt_ref, original_ref, provider_ref, provider_code, provider_text, auth_code, note, created_by, created_by_name, created_at, last_send_at, next_ask_at, settled_at, schedule_ref, device_ref,
+		tip_minor, final, expires_at, cancel_ref)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29)`,
 		t.m, x.ID, x.PaymentID, x.ConnectionID, x.Reference, x.Type, x.Status, x.Amount.Currency().Code(), x.Amount.Minor(),
 		x.Reason, x.AttemptRef, x.OriginalRef, nullString(x.ProviderRef), x.ProviderCode, x.ProviderText, x.AuthCode, x.Note, nullUser(x.CreatedBy), x.CreatedName,
-		x.CreatedAt, x.LastSendAt, nullTime(x.NextAskAt), nullTime(x.SettledAt), x.ScheduleRef, x.DeviceRef)
+		x.CreatedAt, x.LastSendAt, nullTime(x.NextAskAt), nullTime(x.SettledAt), x.ScheduleRef, x.DeviceRef,
+		x.Tip.Minor(), x.Final, nullTime(x.ExpiresAt), x.CancelRef)
 	return dbError("insert transaction", err)
 }
 
@@ -167,6 +178,12 @@ func nullUser(id domain.UserID) uuid.NullUUID {
 	return uuid.NullUUID{UUID: id.UUID, Valid: !id.IsZero()}
 }
 func nullString(s string) sql.NullString { return sql.NullString{String: s, Valid: s != ""} }
+func nullAmount(a *money.Amount) sql.NullInt64 {
+	if a == nil {
+		return sql.NullInt64{}
+	}
+	return sql.NullInt64{Int64: a.Minor(), Valid: true}
+}
 func nullTime(at time.Time) sql.NullTime { return sql.NullTime{Time: at, Valid: !at.IsZero()} }
 
 // Transaction reads one transaction; NotFound when the merchant has none of
@@ -199,6 +216,13 @@ type Settlement struct {
 	Card         domain.Card
 	RedirectURL  string
 	NextAskAt    time.Time // while it stays open
+	// Tip is the part of the amount that is a tip, where the provider tells it;
+	// ExpiresAt when the hold lapses or the link ends, and CancelRef what ends the
+	// link. Review says that the risk check wants a person to look.
+	Tip       *money.Amount
+	ExpiresAt time.Time
+	CancelRef string
+	Review    bool
 	// Reopen lets To (unknown) follow "failed, never arrived": the call itself
 	// came back with a doubt after that verdict.
 	Reopen bool
@@ -238,10 +262,11 @@ func (t *Tx) Settle(ctx context.Context, payment domain.PaymentID, id domain.Tra
 			provider_ref = coalesce(provider_ref, $5), provider_code = case when $6 = '' then provider_code else $6 end,
 			provider_text = case when $7 = '' then provider_text else $7 end, auth_code = case when $8 = '' then auth_code else $8 end,
 			redirect_url = case when $9 then '' when $10 = '' then redirect_url else $10 end,
-			next_ask_at = $11, settled_at = case when $9 then $12::timestamptz else null end
+			next_ask_at = $11, settled_at = case when $9 then $12::timestamptz else null end,
+			tip_minor = coalesce($15, tip_minor), expires_at = coalesce($16, expires_at), cancel_ref = case when $17 = '' then cancel_ref else $17 end
 		where merchant_id = $1 and id = $2 and (status = any($13) or $14 and status = 'failed' and reason = 'never_arrived')`,
 		t.m, id, s.To, s.Reason, nullString(s.ProviderRef), s.ProviderCode, s.ProviderText, s.AuthCode, final, s.RedirectURL,
-		nullTime(s.NextAskAt), s.At, before, s.Reopen && s.To == domain.TxUnknown)
+		nullTime(s.NextAskAt), s.At, before, s.Reopen && s.To == domain.TxUnknown, nullAmount(s.Tip), nullTime(s.ExpiresAt), s.CancelRef)
 	if err != nil {
 		return false, dbError("settle", err)
 	}
@@ -270,21 +295,23 @@ func (t *Tx) keepBooks(ctx context.Context, payment domain.PaymentID, settled do
 	if settled != sale.ID {
 		s.Card = domain.Card{}
 	}
-	_, err = t.q.ExecContext(ctx, `update payments set status = $3, captured_minor = $4, refunded_minor = $5, held_minor = $6, charged_back_minor = $13, reason = $7, auth_code = $8,
+	_, err = t.q.ExecContext(ctx, `update payments set status = $3, captured_minor = $4, refunded_minor = $5, held_minor = $6, charged_back_minor = $13, authorised_minor = $14, tip_minor = $15,
+			expires_at = $16, review = case when $17 and review = '' then 'waiting' else review end, reason = $7, auth_code = $8,
 			card_brand = case when $9 = '' then card_brand else $9 end, card_last4 = case when $10 = '' then card_last4 else $10 end,
 			card_expiry = case when $11 = '' then card_expiry else $11 end, updated_at = $12
 		where merchant_id = $1 and id = $2`,
 		t.m, payment, books.Status, books.Captured.Minor(), books.Refunded.Minor(), books.Held.Minor(), sale.Reason, sale.AuthCode,
-		s.Card.Brand, s.Card.Last4, s.Card.Expiry, s.At, books.ChargedBack.Minor())
+		s.Card.Brand, s.Card.Last4, s.Card.Expiry, s.At, books.ChargedBack.Minor(),
+		books.Authorised.Minor(), books.Tip.Minor(), nullTime(sale.ExpiresAt), s.Review)
 	if err != nil {
 		return dbError("books", err)
 	}
 	return t.Notify(ctx, "payment", payment.String())
 }
 
-// HoldRefund brings the books in step after a refund was inserted as pending:
-// its amount is held from this commit on.
-func (t *Tx) HoldRefund(ctx context.Context, payment domain.PaymentID, at time.Time) error {
+// KeepBooks brings the books in step after a transaction was inserted as
+// pending: what it may take is held from this commit on.
+func (t *Tx) KeepBooks(ctx context.Context, payment domain.PaymentID, at time.Time) error {
 	return t.keepBooks(ctx, payment, domain.TransactionID{}, Settlement{At: at})
 }
 

@@ -559,14 +559,14 @@ func TestAChargebackTakesAwayWhatCanBeRefundedUntilItIsReversed(t *testing.T) {
 	h.tell(notice(map[string]any{"uuid": "cb0000000000000000ab", "merchantTransactionId": "auto-1", "transactionType": "CHARGEBACK", "amount": "100.00",
 		"chargebackData": map[string]any{"originalUuid": x.ProviderRef, "amount": 100, "currency": "GBP", "reason": "Unauthorized payment"}}))
 	d := h.get(x.PaymentID)
-	if d.Payment.Status != domain.PaymentDisputed || !d.Payment.Refundable().IsZero() || d.RefundWhy != domain.DeniedDisputed {
-		t.Errorf("%s, refundable %s, refund %q", d.Payment.Status, d.Payment.Refundable(), d.RefundWhy)
+	if d.Payment.Status != domain.PaymentDisputed || !d.Payment.Refundable().IsZero() || d.Why[domain.ActRefund] != domain.DeniedDisputed {
+		t.Errorf("%s, refundable %s, refund %q", d.Payment.Status, d.Payment.Refundable(), d.Why[domain.ActRefund])
 	}
 	h.tell(notice(map[string]any{"uuid": "cr0000000000000000ab", "merchantTransactionId": "auto-2", "transactionType": "CHARGEBACK-REVERSAL", "amount": "100.00",
 		"chargebackReversalData": map[string]any{"originalUuid": x.ProviderRef, "chargebackUuid": "cb0000000000000000ab", "amount": 100, "currency": "GBP"}}))
 	d = h.get(x.PaymentID)
-	if d.Payment.Status != domain.PaymentApproved || d.Payment.Refundable() != x.Amount || d.RefundWhy != domain.Possible {
-		t.Errorf("%s, refundable %s, refund %q", d.Payment.Status, d.Payment.Refundable(), d.RefundWhy)
+	if d.Payment.Status != domain.PaymentApproved || d.Payment.Refundable() != x.Amount || d.Why[domain.ActRefund] != domain.Possible {
+		t.Errorf("%s, refundable %s, refund %q", d.Payment.Status, d.Payment.Refundable(), d.Why[domain.ActRefund])
 	}
 }
 

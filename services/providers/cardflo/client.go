@@ -9,7 +9,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/counterfoil/counterfoil/services/domain"
 	"github.com/counterfoil/counterfoil/services/money"
@@ -76,6 +78,19 @@ func (a *Adapter) PreauthorizeByPage(ctx context.Context, req providers.SaleRequ
 	return a.takeByPage(ctx, "preauthorize_by_page", "preauthorize", req)
 }
 
+// holdsFor is the longest that a hold lasts (seed 003, "Preauthorize": "up to 7
+// days until you must Capture").
+const holdsFor = 7 * 24 * time.Hour
+
+// HoldsFor is how long a preauthorization is held at most.
+func (a *Adapter) HoldsFor() time.Duration { return holdsFor }
+
+// TakesSurcharge says that a surcharge is sent as surchargeAmount.
+func (a *Adapter) TakesSurcharge() {}
+
+// CapturesByItself says that captureInMinutes is sent.
+func (a *Adapter) CapturesByItself() {}
+
 func (a *Adapter) takeByToken(ctx context.Context, op, tail string, req providers.SaleRequest) (providers.Result, error) {
 	if req.Token == "" {
 		return providers.Result{}, a.unsent(op, domain.ReasonCardToken, "the card token is missing")
@@ -114,6 +129,18 @@ func (a *Adapter) sale(op string, req providers.SaleRequest, indicator string) (
 		Details:               a.details,
 	}
 	body.Details.Customer = a.customer(req.Email)
+	if req.Surcharge.IsPositive() {
+		if req.Surcharge.Currency() != req.Amount.Currency() || req.Surcharge.Minor() >= req.Amount.Minor() {
+			return body, a.unsent(op, domain.ReasonInvalidRequest, "the surcharge is no part of the amount")
+		}
+		body.Details.SurchargeAmount = req.Surcharge.Major()
+	}
+	if req.CaptureAfter != 0 {
+		if !strings.HasPrefix(op, "preauthorize") || req.CaptureAfter < time.Minute || req.CaptureAfter%time.Minute != 0 || req.CaptureAfter > holdsFor {
+			return body, a.unsent(op, domain.ReasonInvalidRequest, "a preauthorization is captured by itself after whole minutes, within seven days")
+		}
+		body.Details.CaptureInMinutes = strconv.Itoa(int(req.CaptureAfter / time.Minute))
+	}
 	if req.Token != "" {
 		if err := a.byToken(op, &body, req.Token); err != nil {
 			return body, err
