@@ -22,8 +22,9 @@ import (
 // 004 has only 00, the public document 01, 04 and 05; the others, and what may be
 // tried again (domain.RetryAdvice), are the card schemes' practice: never again
 // are 04, 07, 12, 14, 15, 41, 43, 46, 57, R0, R1 and R3, on another day 51, 61
-// and 65, with other data 54, 55, 1A and N7, and the rest at most once. Codes that
-// the schemes use for different things (06, 63, 78, 82, 86) are not here.
+// and 65, in a few minutes 91, 92 and 96, once 05, and what was wrong when it is
+// put right. Codes that the schemes use for different things (06, 63, 78, 82, 86)
+// are not here.
 var issuerReasons = map[string]domain.Reason{
 	"01": domain.ReasonCallBank,
 	"02": domain.ReasonCallBank,
