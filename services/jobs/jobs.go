@@ -64,7 +64,7 @@ func New(st *store.Store, resolver Resolver, callbacks Callbacks, log *slog.Logg
 	river.AddWorker(workers, &sweepWorker{store: st, log: log})
 	client, err := river.NewClient(riverdatabasesql.New(st.SQLDB()), &river.Config{
 		Schema:  store.RiverSchema,
-		Queues:  map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 4}, store.CallbackQueue: {MaxWorkers: 2}},
+		Queues:  map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 4}, store.CallbackQueue: {MaxWorkers: 2}, sweepQueue: {MaxWorkers: 1}},
 		Workers: workers,
 		PeriodicJobs: []*river.PeriodicJob{river.NewPeriodicJob(river.PeriodicInterval(sweepEvery),
 			func() (river.JobArgs, *river.InsertOpts) {
