@@ -35,8 +35,8 @@ func crashes(a *action) []crash {
 	}
 	at(failpoint.Checked, "approved", false)
 	at(failpoint.Opening, "approved", false)
-	at(failpoint.Opened, "failed", true)
-	at(failpoint.Sending, "failed", true)
+	at(failpoint.Opened, a.lost(), true)
+	at(failpoint.Sending, a.lost(), true)
 	out = append(out, crash{name: "on its way", fault: kit.FaultDelay, want: want}, crash{name: "processed", fault: kit.FaultDelayReply, want: want})
 	at(failpoint.Answered, want, false)
 	at(failpoint.Judged, want, false)
@@ -83,7 +83,8 @@ func newPool(owner testing.TB) *pool {
 func (p *pool) with(t *testing.T, f func(h *house)) {
 	h := <-p.free
 	defer func() {
-		if t.Failed() {
+		if t.Failed() && h != nil {
+			h.product.kill() // its database stays until the end, its sessions do not
 			h = nil
 		}
 		p.free <- h
@@ -144,7 +145,7 @@ func (h *house) survive(t *testing.T, a *action, c crash) {
 	h.start(t, c.armed, 0)
 	payment, err := h.prepare(a)
 	must(t, err)
-	f, err := a.fill(h, a, payment)
+	f, err := a.fill(h, payment)
 	must(t, err)
 	if c.fault != "" {
 		must(t, a.control(h).Fault(t.Context(), kit.Fault{Kind: c.fault, Method: http.MethodPost, Path: a.path}))
@@ -173,7 +174,7 @@ func (h *house) survive(t *testing.T, a *action, c crash) {
 
 	var ahead time.Duration
 	if c.lost {
-		ahead = windowsOver
+		ahead = a.over()
 	}
 	if c.again != "" {
 		h.start(t, c.again, ahead)

@@ -268,7 +268,7 @@ func TestACommitWithoutAnAnswerIsReadAgainByItsKey(t *testing.T) {
 					defer scores.count(t, a.name, what)
 					payment, err := h.prepare(a)
 					must(t, err)
-					f, err := a.fill(h, a, payment)
+					f, err := a.fill(h, payment)
 					must(t, err)
 					before := cut.cuts.Load()
 					cut.lost.Store(lost)
@@ -292,11 +292,11 @@ func TestACommitWithoutAnAnswerIsReadAgainByItsKey(t *testing.T) {
 					}
 					if event == "requested" && !lost {
 						// It is written down and was never sent.
-						h.start(t, "", windowsOver)
+						h.start(t, "", a.over())
 					}
 					h.follow(t)
 					h.check(t)
-					if got, want := h.status(t, f), map[bool]string{true: "failed", false: "approved"}[event == "requested" && !lost]; got != want {
+					if got, want := h.status(t, f), map[bool]string{true: a.lost(), false: "approved"}[event == "requested" && !lost]; got != want {
 						t.Errorf("the %s ends %s, want %s", a.typ, got, want)
 					}
 					h.start(t, "", 0)
@@ -347,7 +347,7 @@ func TestALineToPostgresThatBreaksInEitherDirectionLosesNothingAndDoublesNothing
 							making.Lock()
 							name := c.clone(owner)
 							making.Unlock()
-							h = &lined{line: newLine(owner, "Postgres "+name, "127.0.0.1:"+c.port)}
+							h = &lined{line: newLine(owner, "127.0.0.1:"+c.port)}
 							h.house = newHouse(owner, site{app: c.urlAt(h.line.address, store.AppRole, name), owner: c.url("postgres", name)})
 						}
 						h.cutFromPostgres(t, a, x, during)
@@ -363,7 +363,7 @@ func (h *lined) cutFromPostgres(t *testing.T, a *action, x toxic, during bool) {
 	h.start(t, "", 0)
 	payment, err := h.prepare(a)
 	must(t, err)
-	f, err := a.fill(h.house, a, payment)
+	f, err := a.fill(h.house, payment)
 	must(t, err)
 	if during {
 		must(t, a.control(h.house).Fault(t.Context(), kit.Fault{Kind: kit.FaultDelayReply, Method: http.MethodPost, Path: a.path}))
@@ -420,7 +420,7 @@ func (h *lined) cutFromPostgres(t *testing.T, a *action, x toxic, during bool) {
 		}
 		return status == http.StatusSeeOther
 	})
-	h.start(t, "", windowsOver)
+	h.start(t, "", a.over())
 	h.follow(t)
 	h.check(t)
 }
@@ -435,9 +435,9 @@ func TestALineToPostgresThatStaysSilentIsADatabaseThatIsAway(t *testing.T) {
 		t.Run(strings.NewReplacer(" ", "-", ",", "").Replace(x.name), func(t *testing.T) {
 			t.Parallel()
 			defer scores.count(t, sellCard.name, "line to Postgres stays "+x.name)
-			h := &lined{line: newLine(t, "Postgres "+name, "127.0.0.1:"+c.port)}
+			h := &lined{line: newLine(t, "127.0.0.1:"+c.port)}
 			h.house = newHouse(t, site{app: c.urlAt(h.line.address, store.AppRole, name), owner: c.url("postgres", name)})
-			f, err := sellCard.fill(h.house, sellCard, "")
+			f, err := sellCard.fill(h.house, "")
 			must(t, err)
 			h.line.poison(t, x)
 			began := time.Now()

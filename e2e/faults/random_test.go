@@ -53,7 +53,7 @@ func (h *house) work(t *testing.T, luck *rand.Rand, stop <-chan struct{}) {
 		var f form
 		offered := true
 		opened := insist(func() (err error) {
-			f, err = a.fill(h, a, payment)
+			f, err = a.fill(h, payment)
 			if errors.Is(err, errNotOffered) {
 				offered, err = false, nil
 			}
@@ -188,7 +188,7 @@ func (h *house) strangers(t *testing.T, other *house) {
 				t.Errorf("I7: another merchant's %s was answered %s", page, res.Status)
 			}
 		}
-		f, err := sellCard.fill(h, sellCard, "") // for its hidden fields
+		f, err := sellCard.fill(h, "") // for its hidden fields
 		must(t, err)
 		f.fields = url.Values{"_csrf": f.fields["_csrf"], "_key": f.fields["_key"], "kind": {"part"}, "amount": {"1.00"}, "reason": {"returned"}, "note": {""}}
 		f.path = "/payments/" + p.id + "/refunds"

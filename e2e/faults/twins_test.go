@@ -113,7 +113,7 @@ func TestTwoProductsOnOneDatabaseDoEachThingOnce(t *testing.T) {
 func (p *pair) oneKey(t *testing.T, a *action, death bool) {
 	payment, err := p.prepare(a)
 	must(t, err)
-	f, err := a.fill(p.house, a, payment)
+	f, err := a.fill(p.house, payment)
 	must(t, err)
 	forms := make([]form, twins)
 	for i := range forms {
