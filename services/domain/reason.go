@@ -21,6 +21,7 @@ const (
 	ReasonLimitExceeded     Reason = "limit_exceeded"
 	ReasonCustomerCancelled Reason = "customer_cancelled"
 	ReasonLinkExpired       Reason = "link_expired"
+	ReasonLinkCancelled     Reason = "link_cancelled" // a person here ended it
 	ReasonAuthentication    Reason = "authentication_failed"
 	ReasonRefundTooLarge    Reason = "refund_too_large"
 	ReasonCurrencyMismatch  Reason = "currency_mismatch"
@@ -59,6 +60,7 @@ var reasonWords = map[Reason][2]string{
 	ReasonLimitExceeded:     {"The card’s limit was reached.", "Ask for another card, or try a smaller amount."},
 	ReasonCustomerCancelled: {"The card details were not completed.", "Start again when the customer is ready."},
 	ReasonLinkExpired:       {"The provider’s page expired before the card was typed.", "Start again when the customer is ready."},
+	ReasonLinkCancelled:     {"The payment link was cancelled before anybody paid on it.", "Make a new link when the customer is ready."},
 	ReasonAuthentication:    {"The cardholder check failed.", "Ask for another card. Their bank can tell them more."},
 	ReasonRefundTooLarge:    {"The provider says that less is left to refund.", "Check the refunds of this payment at the provider."},
 	ReasonCurrencyMismatch:  {"The provider holds this payment in another currency.", "Check the payment at the provider before you try again."},
