@@ -37,6 +37,11 @@ type StoreCardView struct {
 	FormError string
 }
 
+// storable says that the card of the payment can be kept.
+func storable(v PaymentView) bool {
+	return v.Begin.StoreCard == domain.Possible && !v.Begin.Root.ID.IsZero()
+}
+
 // beginsOtherwise are the notes of what began as something else than a sale: a
 // link, a hold, a payout, a stored card. mine is false for everything else.
 func beginsOtherwise(v PaymentView, t domain.Transaction, newest bool) (n note, show, mine bool) {

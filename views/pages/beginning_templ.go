@@ -42,12 +42,12 @@ func beginningParts(v PaymentView) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		if v.Begin.StoreCard == domain.Possible || v.Begin.Payout {
+		if storable(v) || v.Begin.Payout {
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<section class=\"sheet row\" aria-labelledby=\"card-h\"><h2 id=\"card-h\">This card</h2>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			if v.Begin.StoreCard == domain.Possible {
+			if storable(v) {
 				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 2, "<a class=\"btn btn-sm\" href=\"")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
