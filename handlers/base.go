@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
 	"github.com/counterfoil/counterfoil/services/domain"
@@ -173,7 +174,7 @@ func refused(c echo.Context) refusedForm {
 	typed, q := web.Typed(c, append(names, web.FieldKey)...), url.Values{}
 	// The key goes along: should the form have gone through all the same, it
 	// leads to what it made and not to a second one.
-	if key := typed.Get(web.FieldKey); slices.Contains(keyed, out.back) && len(key) == 36 {
+	if key := typed.Get(web.FieldKey); slices.Contains(keyed, out.back) && uuid.Validate(key) == nil {
 		q.Set("attempt", key)
 	}
 	for _, f := range keptFields {

@@ -130,6 +130,19 @@ var paymentRoutes = map[string]access{
 	"GET /payments/:id/refund":   {roles: []domain.Role{domain.Owner, domain.Admin, domain.Manager}},
 	"POST /payments/:id/refunds": {roles: []domain.Role{domain.Owner, domain.Admin, domain.Manager}},
 	"GET /payments/:id/receipt":  {roles: everybody},
+
+	"GET /payments/:id/link.png":     {roles: everybody},
+	"GET /payments/:id/link-cancel":  {roles: []domain.Role{domain.Owner, domain.Admin, domain.Manager, domain.Cashier}},
+	"POST /payments/:id/link-cancel": {roles: []domain.Role{domain.Owner, domain.Admin, domain.Manager, domain.Cashier}},
+	"GET /payments/:id/store-card":   {roles: []domain.Role{domain.Owner, domain.Admin, domain.Manager, domain.Cashier}},
+	"POST /payments/:id/store-card":  {roles: []domain.Role{domain.Owner, domain.Admin, domain.Manager, domain.Cashier}},
+	"GET /payouts/new":               {roles: []domain.Role{domain.Owner, domain.Admin, domain.Manager}},
+	"POST /payouts":                  {roles: []domain.Role{domain.Owner, domain.Admin, domain.Manager}},
+	"GET /cards":                     {roles: []domain.Role{domain.Owner, domain.Admin, domain.Manager, domain.Cashier}},
+	"GET /cards/new":                 {roles: []domain.Role{domain.Owner, domain.Admin, domain.Manager, domain.Cashier}},
+	"POST /cards":                    {roles: []domain.Role{domain.Owner, domain.Admin, domain.Manager, domain.Cashier}},
+	"GET /cards/:id/forget":          {roles: []domain.Role{domain.Owner, domain.Admin, domain.Manager, domain.Cashier}},
+	"POST /cards/:id/forget":         {roles: []domain.Role{domain.Owner, domain.Admin, domain.Manager, domain.Cashier}},
 }
 
 func TestEveryPaymentRouteAsEveryRole(t *testing.T) {

@@ -49,7 +49,7 @@ func latestLine(m layouts.Model, p domain.Payment) string {
 	if p.OrderReference != "" {
 		return at + " · " + p.OrderReference
 	}
-	return at + " · " + p.Method.Label()
+	return at + " · " + howListed(p)
 }
 
 // notCountedWords names what the day's totals leave out.
