@@ -46,7 +46,6 @@ func storable(v PaymentView) bool {
 // link, a hold, a payout, a stored card. mine is false for everything else.
 func beginsOtherwise(v PaymentView, t domain.Transaction, newest bool) (n note, show, mine bool) {
 	amount, provider, at := v.Layout.Money(t.Amount), providerWord(v.Payment), eventTime(v, t.CreatedAt)
-	what, next := t.Reason.Words()
 	switch {
 	case t.Link() && t.Status == domain.TxProcessing:
 		n = note{tone: "info", icon: "link", title: "Waiting for the customer to pay " + amount, text: "Nothing is taken before. This page follows what happens."}
@@ -77,9 +76,9 @@ func beginsOtherwise(v PaymentView, t domain.Transaction, newest bool) (n note, 
 		n = note{tone: "warn", icon: "user-round-search", title: fill(words.person), forbid: words.forbid,
 			text: "We asked " + provider + " " + components.Count(t.Asked, "time", "times") + " since " + at + " and stopped asking. A person must find it at the provider: its reference there is " + t.AttemptRef + "."}
 	case domain.TxDeclined:
-		n = note{tone: "bad", icon: "circle-x", title: "Declined. " + words.nothing, text: what, tell: next, again: t.Type == domain.Preauth}
+		n = explained(note{tone: "bad", icon: "circle-x", title: "Declined. " + words.nothing}, t)
 	case domain.TxFailed:
-		n = note{tone: "quiet", icon: "circle-x", title: words.failed + " " + words.nothing, text: what, tell: next, again: t.Type == domain.Preauth}
+		n = explained(note{tone: "quiet", icon: "circle-x", title: words.failed + " " + words.nothing}, t)
 	case domain.TxApproved:
 		n = note{tone: "good", icon: "circle-check", title: fill(words.done), text: v.Payment.Card.Prose() + "."}
 		if t.AuthCode != "" {
