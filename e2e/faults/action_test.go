@@ -24,7 +24,8 @@ type action struct {
 	silent bool
 	// after is what must have gone well before, on the same payment; nil for
 	// what begins one.
-	after *action
+	after  *action
+	begins bool // what it does is a payment of its own, all the same
 	// fill opens the form and fills it in.
 	fill filler
 	// rival is a form that has no room beside it; nil where there is none.
@@ -38,10 +39,15 @@ type action struct {
 
 // What begins a payment.
 var (
-	sellCard  = &action{name: "sale, stored card, Handpoint", typ: "sale", provider: "handpoint", path: "/moto/sale", fill: begin("sale", "card")}
-	sellToken = &action{name: "sale, card frame, Cardflo", typ: "sale", provider: "cardflo", path: "/debit", fill: begin("sale", "frame")}
-	sellPage  = &action{name: "sale, provider's page, Cardflo", typ: "sale", provider: "cardflo", path: "/debit", page: true, fill: begin("sale", "page")}
-	hold      = &action{name: "pre-authorisation, card frame, Cardflo", typ: "preauth", provider: "cardflo", path: "/preauthorize", fill: begin("preauth", "frame")}
+	sellCard     = &action{name: "sale, stored card, Handpoint", typ: "sale", provider: "handpoint", path: "/moto/sale", fill: begin("sale", "card")}
+	sellToken    = &action{name: "sale, card frame, Cardflo", typ: "sale", provider: "cardflo", path: "/debit", fill: begin("sale", "frame")}
+	sellPage     = &action{name: "sale, provider's page, Cardflo", typ: "sale", provider: "cardflo", path: "/debit", page: true, fill: begin("sale", "page")}
+	sellLink     = &action{name: "payment link, Cardflo", typ: "sale", provider: "cardflo", path: "/debit", page: true, fill: begin("link", "")}
+	hold         = &action{name: "pre-authorisation, card frame, Cardflo", typ: "preauth", provider: "cardflo", path: "/preauthorize", fill: begin("preauth", "frame")}
+	holdPage     = &action{name: "pre-authorisation, provider's page, Cardflo", typ: "preauth", provider: "cardflo", path: "/preauthorize", page: true, fill: begin("preauth", "page")}
+	register     = &action{name: "storing a card, card frame, Cardflo", typ: "register", provider: "cardflo", path: "/register", fill: storeCard("frame")}
+	registerPage = &action{name: "storing a card, provider's page, Cardflo", typ: "register", provider: "cardflo", path: "/register", page: true, fill: storeCard("page")}
+	payout       = &action{name: "payout, Cardflo", typ: "payout", provider: "cardflo", path: "/payout", after: register, begins: true, fill: payOut}
 )
 
 // What is done to a payment.
@@ -56,15 +62,16 @@ var (
 	decrease    = &action{name: "decrease, Cardflo", typ: "decrement", provider: "cardflo", path: "/void", after: hold, fill: part(changeBy("decrease")), rival: original(capture)}
 	voidHold    = &action{name: "void of a hold, Cardflo", typ: "void", provider: "cardflo", path: "/void", after: hold, fill: whole(voidOf), rival: part(capture), share: whole(voidOf), most: 1}
 	voidSale    = &action{name: "void of a sale, Handpoint", typ: "void", provider: "handpoint", path: "/moto/reversal", after: sellCard, fill: whole(voidOf), rival: part(refund), share: whole(voidOf), most: 1}
+	forget      = &action{name: "forgetting a card, Cardflo", typ: "deregister", provider: "cardflo", path: "/deregister", after: register, fill: forgetCard}
 	tip         = &action{name: "tip, Handpoint", typ: "tip_adjustment", provider: "handpoint", path: "/tip-adjustment", silent: true, after: sellCard, fill: part(tipOf), share: part(tipOf)}
 
 	refundCapture = &action{name: "refund of a capture, Cardflo", typ: "refund", provider: "cardflo", path: "/refund", after: captureAll, fill: part(refund), rival: more(refund), share: tenth(refund), most: 10}
 )
 
-var actions = []*action{sellCard, sellToken, sellPage, refundHandpoint, refundCardflo}
+var actions = []*action{sellCard, sellToken, sellPage, sellLink, hold, holdPage, register, registerPage, payout, forget, refundHandpoint, refundCardflo}
 
 // later join the list with their forms.
-var later = []*action{hold, capturePart, captureAll, captureTip, increase, decrease, voidHold, voidSale, tip, refundCapture}
+var later = []*action{capturePart, captureAll, captureTip, increase, decrease, voidHold, voidSale, tip, refundCapture}
 
 var _ = later
 
@@ -99,27 +106,76 @@ type filler func(h *house, payment string) (form, error)
 // reference are nobody else's in this house.
 func begin(kind, method string) filler {
 	return func(h *house, _ string) (form, error) {
+		n := h.serial.Add(1)
 		connection := h.cardflo.String()
 		if method == "card" {
 			connection = h.handpoint.String()
 		}
-		n := h.serial.Add(1)
-		f := form{typ: kind, path: "/payments", order: fmt.Sprintf("%s %d", map[string]string{"sale": "Hamper", "preauth": "Hold"}[kind], n)}
-		f.fields = url.Values{"connection": {connection}, "amount": {major(100_000 + n)}, "currency": {"GBP"}, "order_reference": {f.order}, "email": {""}, "method": {method}}
-		if kind != "sale" {
-			f.fields.Set("kind", kind)
-		}
+		f := form{typ: map[string]string{"sale": "sale", "link": "sale", "preauth": "preauth"}[kind], path: "/payments", order: fmt.Sprintf("Hamper %d", n)}
+		f.fields = url.Values{"kind": {kind}, "connection": {connection}, "amount": {major(100_000 + n)}, "currency": {"GBP"}, "order_reference": {f.order}, "email": {""}}
 		switch method {
+		case "":
+			f.fields.Set("expires", "30")
 		case "card":
 			f.fields.Set("card", h.card.String())
 		case "frame":
-			f.fields.Set("card_token", sandboxcardflo.TokenApprove)
-			f.fields.Set("card_brand", "Visa")
-			f.fields.Set("card_last4", "1111")
-			f.fields.Set("card_expiry", "12/30")
+			framed(f.fields)
+		}
+		if method != "" {
+			f.fields.Set("method", method)
 		}
 		return h.open("/payments/new?kind="+kind+"&connection="+connection, f)
 	}
+}
+
+// framed is what the provider's frame gives a form.
+func framed(fields url.Values) {
+	fields.Set("card_token", sandboxcardflo.TokenApprove)
+	fields.Set("card_brand", "Visa")
+	fields.Set("card_last4", "1111")
+	fields.Set("card_expiry", "12/30")
+}
+
+// storeCard fills in the form that stores a card at Cardflo.
+func storeCard(method string) filler {
+	return func(h *house, _ string) (form, error) {
+		n := h.serial.Add(1)
+		f := form{typ: "register", path: "/cards", order: fmt.Sprintf("Customer %d", n)}
+		f.fields = url.Values{"connection": {h.cardflo.String()}, "customer": {f.order}, "email": {""}, "method": {method}}
+		if method == "frame" {
+			framed(f.fields)
+		}
+		return h.open("/cards/new?connection="+h.cardflo.String(), f)
+	}
+}
+
+// cardOf is the card that a payment stored.
+func (h *house) cardOf(payment string) (card string, err error) {
+	err = h.owner.QueryRow(`select id from cards where payment_id = $1`, payment).Scan(&card)
+	return card, err
+}
+
+// payOut fills in a payout to the card that a payment stored.
+func payOut(h *house, payment string) (form, error) {
+	card, err := h.cardOf(payment)
+	if err != nil {
+		return form{}, err
+	}
+	f := form{typ: "payout", path: "/payouts"}
+	f.fields = url.Values{"connection": {h.cardflo.String()}, "card": {card}, "amount": {major(5_000 + h.serial.Add(1))}, "currency": {"GBP"}, "note": {"The raffle"}}
+	return h.open("/payouts/new?connection="+h.cardflo.String()+"&card="+card, f)
+}
+
+// forgetCard is the form that forgets the card that a payment stored. It has no
+// key: the card is the key, since it can be forgotten only once.
+func forgetCard(h *house, payment string) (form, error) {
+	card, err := h.cardOf(payment)
+	if err != nil {
+		return form{}, err
+	}
+	page := "/cards/" + card + "/forget"
+	f, err := h.open(page, form{typ: "deregister", path: page, fields: url.Values{}, keyless: payment})
+	return f, err
 }
 
 // part is a form for an amount that no other has; tenth is one for a tenth of

@@ -152,7 +152,10 @@ func (h *house) survive(t *testing.T, a *action, c crash) {
 	}
 	first := make(chan string, 1) // where the form led, if there was an answer
 	go func() {
-		_, id, _ := h.post(f)
+		status, id, err := h.post(f)
+		if err == nil && status != http.StatusSeeOther {
+			t.Errorf("the form was answered %d", status)
+		}
 		first <- id
 	}()
 
@@ -187,10 +190,11 @@ func (h *house) survive(t *testing.T, a *action, c crash) {
 	// Somebody who saw no answer sends the same form again.
 	status, again, err := h.post(f)
 	must(t, err)
-	if status != http.StatusSeeOther {
+	if forgotten := f.keyless != "" && status == http.StatusNotFound; forgotten {
+		h.answered.add(f) // what it was about is gone, as it should
+	} else if status != http.StatusSeeOther {
 		t.Fatalf("the form sent again was answered %d", status)
-	}
-	if led != "" && led != again || payment != "" && payment != again {
+	} else if led != "" && led != again || payment != "" && !a.begins && payment != again {
 		t.Fatalf("the form led to %q, then to %q", led+payment, again)
 	}
 	if a.rival != nil && !c.lost {
@@ -208,9 +212,7 @@ func (h *house) survive(t *testing.T, a *action, c crash) {
 		// The request may still arrive, so "not known" is no verdict yet.
 		until(t, "the resolver has asked", 50*time.Millisecond, func() bool {
 			h.hurry(t)
-			asked := 0
-			must(t, h.owner.QueryRow(`select t.asked from idempotency_keys k join transactions t on t.id = k.transaction_id where k.key = $1`, f.key()).Scan(&asked))
-			return asked > 0
+			return h.asked(t, f) > 0
 		})
 		must(t, a.control(h).Release(t.Context()))
 	}
@@ -221,11 +223,28 @@ func (h *house) survive(t *testing.T, a *action, c crash) {
 	}
 }
 
-// status is that of the transaction that a form made.
-func (h *house) status(t testing.TB, f form) (got string) {
+// made is the transaction that a form made.
+func (h *house) made(t testing.TB, f form) (status, attempt, original string, minor int64, asked int) {
 	t.Helper()
-	must(t, h.owner.QueryRow(`select t.status from idempotency_keys k join transactions t on t.id = k.transaction_id where k.key = $1`, f.key()).Scan(&got))
-	return got
+	query, of := `select t.status, t.attempt_ref, t.original_ref, t.amount_minor, t.asked from idempotency_keys k join transactions t on t.id = k.transaction_id where k.key = $1`, f.key()
+	if f.keyless != "" {
+		query, of = `select t.status, t.attempt_ref, t.original_ref, t.amount_minor, t.asked from transactions t where t.payment_id = $1 and t.type = '`+f.typ+`'`, f.keyless
+	}
+	must(t, h.owner.QueryRow(query, of).Scan(&status, &attempt, &original, &minor, &asked))
+	return status, attempt, original, minor, asked
+}
+
+func (h *house) status(t testing.TB, f form) string {
+	t.Helper()
+	status, _, _, _, _ := h.made(t, f)
+	return status
+}
+
+// asked is how often its outcome was asked for.
+func (h *house) asked(t testing.TB, f form) int {
+	t.Helper()
+	_, _, _, _, asked := h.made(t, f)
+	return asked
 }
 
 // awaitDeath waits for the process to die at its line and does meanwhile what

@@ -442,9 +442,17 @@ type form struct {
 	path   string
 	fields url.Values
 	order  string // of a form that begins a payment
+	// keyless is the payment of a form that is told from others by what it is
+	// about, and has no key.
+	keyless string
 }
 
-func (f form) key() string { return f.fields.Get("_key") }
+func (f form) key() string {
+	if f.keyless != "" {
+		return f.typ + " " + f.keyless
+	}
+	return f.fields.Get("_key")
+}
 
 // errNotOffered says that the page came and has no such form now, for example
 // because the outcome of the sale is not known.
@@ -453,11 +461,16 @@ var errNotOffered = errors.New("the page does not offer the form")
 // open loads the page of a form for its hidden fields.
 func (h *house) open(page string, f form) (form, error) {
 	res, text, err := h.request(http.MethodGet, page, nil)
+	if err == nil && res.StatusCode == http.StatusSeeOther { // to the same page with an attempt of its own
+		res, text, err = h.request(http.MethodGet, res.Header.Get("Location"), nil)
+	}
 	if err != nil {
 		return f, err
 	}
 	f.fields.Set("_csrf", hidden(text, "_csrf"))
-	f.fields.Set("_key", hidden(text, "_key"))
+	if f.keyless == "" {
+		f.fields.Set("_key", hidden(text, "_key"))
+	}
 	if res.StatusCode != http.StatusOK {
 		return f, fmt.Errorf("%s answered %s", page, res.Status)
 	}
@@ -484,6 +497,9 @@ func (h *house) postAt(base string, f form) (status int, payment string, err err
 	if res.StatusCode != http.StatusSeeOther {
 		return res.StatusCode, "", nil
 	}
+	if f.keyless != "" { // it may lead to a list
+		payment = f.keyless
+	}
 	if _, err := domain.ParsePaymentID(payment); err != nil {
 		return res.StatusCode, "", fmt.Errorf("led to %q: %s", to, text)
 	}
@@ -494,7 +510,7 @@ func (h *house) postAt(base string, f form) (status int, payment string, err err
 // typeCards does what customers do who see the provider's page: those whose
 // order is like the given one.
 func (h *house) typeCards(which string) error {
-	rows, err := h.owner.Query(`select t.redirect_url from transactions t join payments p on p.id = t.payment_id where t.redirect_url <> '' and p.order_reference like $1`, which)
+	rows, err := h.owner.Query(`select t.redirect_url from transactions t join payments p on p.id = t.payment_id where t.redirect_url <> '' and (p.order_reference like $1 or t.note like $1)`, which)
 	if err != nil {
 		return err
 	}
@@ -530,7 +546,7 @@ func (h *house) follow(t testing.TB) {
 	}()
 	until(t, "every outcome is known", 150*time.Millisecond, func() bool {
 		lost, silent := 0, 0
-		must(t, h.owner.QueryRow(`select count(*), count(*) filter (where t.status = 'processing' and t.redirect_url = '' and p.method = 'page'), count(*) filter (where t.type = 'tip_adjustment' and t.asked > 2)
+		must(t, h.owner.QueryRow(`select count(*), count(*) filter (where t.status = 'processing' and t.redirect_url = '' and p.method in ('page', 'link')), count(*) filter (where t.type = 'tip_adjustment' and t.asked > 2)
 			from transactions t join payments p on p.id = t.payment_id where t.status not in ('approved', 'declined', 'failed', 'needs_person')`).Scan(&open, &lost, &silent))
 		if open == 0 {
 			return true

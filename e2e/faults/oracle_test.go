@@ -267,7 +267,9 @@ func (h *house) checkBooks(t testing.TB, rows []ours) {
 func (h *house) checkForms(t testing.TB) {
 	t.Helper()
 	answered := h.answered.all()
-	found, err := h.owner.Query(`select k.key, t.type from idempotency_keys k join transactions t on t.id = k.transaction_id and t.payment_id = k.payment_id`)
+	found, err := h.owner.Query(`
+		select k.key, t.type from idempotency_keys k join transactions t on t.id = k.transaction_id and t.payment_id = k.payment_id
+		union all select 'deregister ' || t.payment_id, t.type from transactions t where t.type = 'deregister'`)
 	must(t, err)
 	defer func() { _ = found.Close() }()
 	for found.Next() {
@@ -300,9 +302,14 @@ var rules = map[string]string{
 			when t.status = 'approved' and p.refunded_minor < p.captured_minor then 'part_refunded'
 			when t.status = 'approved' then 'refunded' end`,
 	"I1: a payment has no beginning, or two": `select p.id from payments p where 1 <> (select count(*) from transactions t where t.payment_id = p.id and t.type in ('sale', 'preauth', 'payout', 'register'))`,
-	"I1: a transaction belongs to no form":   `select t.id from transactions t where 1 <> (select count(*) from idempotency_keys k where k.transaction_id = t.id)`,
-	"I2: a form has no transaction":          `select k.key from idempotency_keys k where not exists (select 1 from transactions t where t.id = k.transaction_id and t.payment_id = k.payment_id)`,
-	"I1: two payments come of one form":      `select order_reference from payments where order_reference <> '' group by order_reference having count(*) > 1`,
+	"I1: a transaction belongs to no form":   `select t.id from transactions t where t.type <> 'deregister' and 1 <> (select count(*) from idempotency_keys k where k.transaction_id = t.id)`,
+	"I1: a card is forgotten twice":          `select payment_id from transactions where type = 'deregister' and status <> 'failed' group by payment_id having count(*) > 1`,
+	"I3: a card that was stored is not there, or one that was forgotten is": `
+		select t.id from transactions t where t.type = 'register' and (t.status = 'approved') is distinct from exists (select 1 from cards c where c.payment_id = t.payment_id)
+		union all
+		select t.id from transactions t join cards c on c.payment_id = t.payment_id where t.type = 'deregister' and t.status = 'approved' and c.forgotten_at is null`,
+	"I2: a form has no transaction":     `select k.key from idempotency_keys k where not exists (select 1 from transactions t where t.id = k.transaction_id and t.payment_id = k.payment_id)`,
+	"I1: two payments come of one form": `select order_reference from payments where order_reference <> '' group by order_reference having count(*) > 1`,
 	"I5: a request is not audited once": `
 		select t.id from transactions t where 1 <> (select count(*) from audit_log a
 			where a.action = 'payment.' || t.type || '.requested' and a.object_id = t.payment_id::text and a.detail ->> 'transaction' = t.id::text)`,

@@ -153,22 +153,13 @@ func (h *lined) cut(t *testing.T, a *action, x toxic) {
 // did says whether the provider's ledger has the attempt of a form, in effect.
 func (h *house) did(t testing.TB, a *action, f form) bool {
 	t.Helper()
-	var attempt, original string
-	var minor int64
-	must(t, h.owner.QueryRow(`select t.attempt_ref, t.original_ref, t.amount_minor from idempotency_keys k join transactions t on t.id = k.transaction_id where k.key = $1`, f.key()).
-		Scan(&attempt, &original, &minor))
+	_, attempt, original, minor, _ := h.made(t, f)
 	return slices.ContainsFunc(ledger(t, a.control(h)), func(c kit.Charge) bool {
 		if c.Kind == "tip" { // carries no reference of ours
 			return a.typ == "tip_adjustment" && c.OriginalID == original && c.AmountMinor == minor
 		}
 		return c.Reference == attempt && c.Approved
 	})
-}
-
-func (h *house) asked(t testing.TB, f form) (n int) {
-	t.Helper()
-	must(t, h.owner.QueryRow(`select t.asked from idempotency_keys k join transactions t on t.id = k.transaction_id where k.key = $1`, f.key()).Scan(&n))
-	return n
 }
 
 // saysThatItIsChecked looks at what a person is shown meanwhile.
