@@ -190,11 +190,10 @@ func (h *house) survive(t *testing.T, a *action, c crash) {
 	// Somebody who saw no answer sends the same form again.
 	status, again, err := h.post(f)
 	must(t, err)
-	if forgotten := f.keyless != "" && status == http.StatusNotFound; forgotten {
-		h.answered.add(f) // what it was about is gone, as it should
-	} else if status != http.StatusSeeOther {
+	if !h.done(f, status) {
 		t.Fatalf("the form sent again was answered %d", status)
-	} else if led != "" && led != again || payment != "" && !a.begins && payment != again {
+	}
+	if again != "" && (led != "" && led != again || payment != "" && !a.begins && payment != again) {
 		t.Fatalf("the form led to %q, then to %q", led+payment, again)
 	}
 	if a.rival != nil && !c.lost {

@@ -454,6 +454,16 @@ func (f form) key() string {
 	return f.fields.Get("_key")
 }
 
+// done says of an answer that what the form asks for was done: it leads on, or
+// what the form is about is gone, which is how one without a key tells it.
+func (h *house) done(f form, status int) bool {
+	if f.keyless != "" && status == http.StatusNotFound {
+		h.answered.add(f)
+		return true
+	}
+	return status == http.StatusSeeOther
+}
+
 // errNotOffered says that the page came and has no such form now, for example
 // because the outcome of the sale is not known.
 var errNotOffered = errors.New("the page does not offer the form")

@@ -75,7 +75,7 @@ func (h *house) work(t *testing.T, luck *rand.Rand, stop <-chan struct{}) {
 			return
 		}
 		switch {
-		case status == http.StatusSeeOther:
+		case h.done(f, status):
 			if !a.page {
 				done[a] = append(done[a], payment)
 			} else if luck.IntN(3) > 0 {
