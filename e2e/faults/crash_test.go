@@ -22,7 +22,8 @@ type crash struct {
 	want  string // the transaction's last status
 }
 
-// crashes are all the deaths of one operation.
+// crashes are all the deaths of one action: at each point once, and where there
+// is time by each road that leads there.
 func crashes(a *action) []crash {
 	var out []crash
 	want := "approved"
@@ -50,14 +51,14 @@ func crashes(a *action) []crash {
 			c.fault = kit.FaultDropAfter // or there is nothing to resolve
 		}
 		out = append(out, c)
-		if a.page {
+		if a.page && (a == sellPage || runs > 0) {
 			c.name, c.slow = "resolver "+word(point)+" before the customer", true
 			out = append(out, c)
 		}
-		if a.after != nil || a.page {
-			continue
+		if a.page || a != sellCard && a != sellToken && runs == 0 {
+			continue // the resolver takes the same steps whatever it asks about
 		}
-		c = crash{name: "lost and resolver " + word(point), armed: a.typ + " " + failpoint.Opened, lost: true, again: "status " + point, want: "failed"}
+		c = crash{name: "lost and resolver " + word(point), armed: a.typ + " " + failpoint.Opened, lost: true, again: "status " + point, want: a.lost()}
 		if a.provider == "cardflo" {
 			c.again += "#2" // the second "not known" is the one that counts
 		}
