@@ -42,7 +42,9 @@ func (s *script) Resolve(_ context.Context, _ domain.MerchantID, id domain.Trans
 	return a.r, a.err
 }
 
-// Handle and Follow are not what these tests are about.
+// AlertHolds, Handle and Follow are not what these tests are about.
+func (s *script) AlertHolds(context.Context, domain.MerchantID) (int, error) { return 0, nil }
+
 func (s *script) Handle(context.Context, domain.MerchantID, domain.CallbackID) (time.Duration, error) {
 	return 0, nil
 }
