@@ -21,6 +21,8 @@ const (
 	NavOverview    Nav = "overview"
 	NavPayments    Nav = "payments"
 	NavTake        Nav = "take"
+	NavHolds       Nav = "holds"
+	NavTips        Nav = "tips"
 	NavConnections Nav = "connections"
 	NavAccount     Nav = "account"
 )
@@ -34,6 +36,8 @@ type Can struct {
 	Refund       bool
 	CheckOutcome bool
 	Export       bool
+	SetTips      bool
+	Review       bool
 
 	SeeConnections    bool
 	ManageConnections bool
@@ -48,6 +52,8 @@ func CanOf(r domain.Role) Can {
 		Refund:       r.May(domain.PaymentsRefund),
 		CheckOutcome: r.May(domain.PaymentsCheck),
 		Export:       r.May(domain.PaymentsExport),
+		SetTips:      r.May(domain.PaymentsTip),
+		Review:       r.May(domain.PaymentsReview),
 
 		SeeConnections:    r.May(domain.ConnectionsRead),
 		ManageConnections: r.May(domain.ConnectionsManage),
