@@ -53,8 +53,14 @@ func ReadTips(text string, rows []PasteRow, from int) (tips map[string]money.Amo
 	cells := make([][]string, len(lines))
 	two := false
 	for i, line := range lines {
-		cells[i] = pastedCells(line)
-		two = two || len(cells[i]) > 1
+		all := pastedCells(line)
+		cells[i] = withoutTail(all)
+		two = two || len(all) > 1
+		if len(all) == 1 {
+			ref, _ := domain.CanonicalReference(all[0])
+			_, known := byRef[ref]
+			two = two || known
+		}
 	}
 	first := 0
 	if len(lines) > 1 && heading(cells[0]) {
@@ -135,6 +141,11 @@ func pastedCells(line string) []string {
 	for i := range cells {
 		cells[i] = cell(cells[i])
 	}
+	return cells
+}
+
+// withoutTail drops the empty cells at a line's end.
+func withoutTail(cells []string) []string {
 	for len(cells) > 0 && cells[len(cells)-1] == "" {
 		cells = cells[:len(cells)-1]
 	}
