@@ -273,7 +273,11 @@ func (h *Worklists) tipsView(c echo.Context, w *worksheet, t payments.Tips) page
 			counts.add(s.Refused, s.Status)
 		}
 		if row.Err != "" {
-			v.Wrong = append(v.Wrong, components.FieldError{Field: "tip-" + row.Reference, Text: row.Reference + ": " + row.Err})
+			words := row.Reference + ": " + row.Err
+			if row.Large != "" {
+				words = row.Reference + ": " + row.Large + " " + row.Err
+			}
+			v.Wrong = append(v.Wrong, components.FieldError{Field: "tip-" + row.Reference, Text: words})
 		}
 		v.Rows = append(v.Rows, row)
 	}

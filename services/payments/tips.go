@@ -117,12 +117,7 @@ func (s *Service) SetTips(ctx context.Context, actor domain.Actor, sheet string,
 			fields[r.PaymentID.String()] = "This row is too old to use. Open the worksheet anew."
 		}
 	}
-	var merchant domain.Merchant
 	err := s.Store.ReadTenant(ctx, actor.MerchantID, func(tx *store.Tx) error {
-		var err error
-		if merchant, err = tx.MerchantRow(ctx); err != nil {
-			return err
-		}
 		ps, err := tx.PaymentsOf(ctx, ids)
 		if err != nil {
 			return err
@@ -139,7 +134,7 @@ func (s *Service) SetTips(ctx context.Context, actor domain.Actor, sheet string,
 			case r.Tip.Currency() != p.Amount.Currency():
 				fields[r.PaymentID.String()] = domain.DeniedCurrency.Words()
 			case domain.LargeTip(p.WithoutTip(), r.Tip) && !r.Confirmed:
-				fields[r.PaymentID.String()] = LargeTipWords(merchant, p.WithoutTip(), r.Tip) + " Tick that it is meant, or change it."
+				fields[r.PaymentID.String()] = "Tick that it is meant, or change it."
 			}
 		}
 		return nil

@@ -238,7 +238,7 @@ func Overview(v OverviewView) templ.Component {
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
-					templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 21, " within 3 days</strong><p class=\"small soft\">Capture what is due before then; a hold that lapses goes back to the customer.</p></div><a class=\"btn btn-sm\" href=\"/preauths?within=3\" aria-label=\"See the holds that lapse within 3 days\">See holds</a></li>")
+					templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 21, " within 3 days</strong><p class=\"small soft\">Capture what is due before then; a hold that lapses goes back to the customer.</p></div><a class=\"btn btn-sm\" href=\"/preauths?within=3\" aria-label=\"See holds that lapse within 3 days\">See holds</a></li>")
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
@@ -265,7 +265,7 @@ func Overview(v OverviewView) templ.Component {
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
-					templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 24, " to review</strong><p class=\"small soft\">A provider’s risk check wants a person to look before the goods leave.</p></div><a class=\"btn btn-sm\" href=\"/reviews\" aria-label=\"See the payments to review\">Review</a></li>")
+					templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 24, " to review</strong><p class=\"small soft\">A provider’s risk check wants a person to look before the goods leave.</p></div><a class=\"btn btn-sm\" href=\"/reviews\" aria-label=\"Review the payments that wait\">Review</a></li>")
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
