@@ -313,12 +313,12 @@ func (w *worksheet) row(merchant domain.Merchant, r payments.TipRow, t payments.
 		row.Sale = p.Amount
 	}
 	if s, sent := t.Sheet[p.ID]; sent && w.wrong[p.Reference] == "" {
-		row.Result = sheetResult(s.Refused, s.Status, s.Reason, s.Text)
+		row.Result = tipResult(s.Refused, s.Transaction())
 		if row.Typed == "" && (s.Refused != "" || s.Status == "") {
 			row.Typed = s.Tip.Major()
 		}
 	} else if !r.Last.ID.IsZero() {
-		row.Result = sheetResult("", r.Last.Status, r.Last.Reason, r.Last.ProviderText)
+		row.Result = tipResult("", r.Last)
 	}
 	row.Total = row.Sale
 	tip := p.Tip
@@ -370,33 +370,27 @@ func tally(t *pages.TipTotal, r pages.TipRow, p domain.Payment) {
 	}
 }
 
-// sheetResult is what became of a tip, in a word and a sentence.
-func sheetResult(refused string, status domain.TransactionStatus, reason domain.Reason, said string) *pages.TipResult {
-	st := components.TransactionStatus(status)
+// tipResult is what became of a tip, in a word and a sentence. A transaction
+// without a status was never made.
+func tipResult(refused string, x domain.Transaction) *pages.TipResult {
+	notSent := components.Status{Word: "Not sent", Tone: "warn", Icon: "triangle-alert", Loud: true}
+	st := components.TransactionStatus(x.Status)
 	switch {
 	case refused != "":
-		return &pages.TipResult{Status: components.Status{Word: "Not sent", Tone: "warn", Icon: "triangle-alert", Loud: true}, Words: refused}
-	case status == "":
-		return &pages.TipResult{Status: components.Status{Word: "Not sent", Tone: "warn", Icon: "triangle-alert", Loud: true}, Words: payments.NotSentYet}
-	case status == domain.TxApproved:
+		return &pages.TipResult{Status: notSent, Words: refused}
+	case x.Status == "":
+		return &pages.TipResult{Status: notSent, Words: payments.NotSentYet}
+	case x.Status == domain.TxApproved:
 		st.Word = "Set"
 		return &pages.TipResult{Status: st}
-	case status == domain.TxUnknown || status == domain.TxPending || status == domain.TxProcessing:
+	case x.Status.Asking():
 		st = components.TransactionStatus(domain.TxUnknown)
 		st.Word = "Being checked"
 		return &pages.TipResult{Status: st, Words: "Do not set it again; we ask the provider."}
-	case status == domain.TxDeclined || status == domain.TxFailed:
-		what, _ := reason.Words()
-		if reason == domain.ReasonNone && said != "" {
-			what = "The provider said: " + said
-		}
+	case x.Status == domain.TxFailed:
 		st.Word = "Not set"
-		if status == domain.TxDeclined {
-			st.Word = "Declined"
-		}
-		return &pages.TipResult{Status: st, Words: what}
 	}
-	return &pages.TipResult{Status: st}
+	return &pages.TipResult{Status: st, Words: x.Explain().What}
 }
 
 // tipCounts counts the outcomes of a press.

@@ -143,6 +143,12 @@ type TipRow struct {
 	Status    domain.TransactionStatus
 	Reason    domain.Reason
 	Text      string // the provider's words
+	Code      string // and code
+}
+
+// Transaction is the row as far as it explains why its tip was not taken.
+func (r TipRow) Transaction() domain.Transaction {
+	return domain.Transaction{Type: domain.TipAdjustment, Status: r.Status, Amount: r.Tip, Reason: r.Reason, ProviderText: r.Text, ProviderCode: r.Code}
 }
 
 // SaveTipSheet writes what one press on the worksheet asks for, before anything
@@ -188,7 +194,7 @@ func (t *Tx) RefuseTips(ctx context.Context, sheet string, why map[domain.Paymen
 // TipSheet reads what became of a sheet's rows, in one statement. A sheet that
 // is not there has none.
 func (t *Tx) TipSheet(ctx context.Context, id string) (map[domain.PaymentID]TipRow, error) {
-	rows, err := t.q.QueryContext(ctx, `select r.payment_id, r.currency, r.tip_minor, r.key, r.refused, coalesce(x.status, ''), coalesce(x.reason, ''), coalesce(x.provider_text, '')
+	rows, err := t.q.QueryContext(ctx, `select r.payment_id, r.currency, r.tip_minor, r.key, r.refused, coalesce(x.status, ''), coalesce(x.reason, ''), coalesce(x.provider_text, ''), coalesce(x.provider_code, '')
 		from tip_sheet_rows r
 		left join idempotency_keys k on k.merchant_id = r.merchant_id and k.key = r.key and k.payment_id = r.payment_id
 		left join transactions x on x.merchant_id = r.merchant_id and x.id = k.transaction_id and x.type = 'tip_adjustment'
@@ -198,7 +204,7 @@ func (t *Tx) TipSheet(ctx context.Context, id string) (map[domain.PaymentID]TipR
 		var r TipRow
 		var code string
 		var minor int64
-		if err := rows.Scan(&r.PaymentID, &code, &minor, &r.Key, &r.Refused, &r.Status, &r.Reason, &r.Text); err != nil {
+		if err := rows.Scan(&r.PaymentID, &code, &minor, &r.Key, &r.Refused, &r.Status, &r.Reason, &r.Text, &r.Code); err != nil {
 			return r, err
 		}
 		cur, err := seen.get(code)
