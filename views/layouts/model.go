@@ -23,6 +23,7 @@ const (
 	NavTake        Nav = "take"
 	NavHolds       Nav = "holds"
 	NavTips        Nav = "tips"
+	NavCards       Nav = "cards"
 	NavConnections Nav = "connections"
 	NavAccount     Nav = "account"
 )
@@ -39,6 +40,10 @@ type Can struct {
 	SetTips      bool
 	Review       bool
 
+	SeeCards    bool
+	ManageCards bool
+	PayOut      bool
+
 	SeeConnections    bool
 	ManageConnections bool
 }
@@ -54,6 +59,10 @@ func CanOf(r domain.Role) Can {
 		Export:       r.May(domain.PaymentsExport),
 		SetTips:      r.May(domain.PaymentsTip),
 		Review:       r.May(domain.PaymentsReview),
+
+		SeeCards:    r.May(domain.CardsRead),
+		ManageCards: r.May(domain.CardsManage),
+		PayOut:      r.May(domain.PaymentsPayout),
 
 		SeeConnections:    r.May(domain.ConnectionsRead),
 		ManageConnections: r.May(domain.ConnectionsManage),

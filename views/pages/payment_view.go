@@ -38,6 +38,7 @@ type PaymentView struct {
 	// GivesUpAt is when a person takes over, per open transaction.
 	GivesUpAt map[domain.TransactionID]time.Time
 	Receipt   components.Receipt
+	Begin     BeginningView
 }
 
 // ProviderMessage is one line of what was said between us and a provider,
