@@ -1,7 +1,11 @@
 package gallery
 
 import (
+	"strings"
+	"testing"
 	"time"
+
+	"github.com/playwright-community/playwright-go"
 
 	"github.com/counterfoil/counterfoil/services/domain"
 	"github.com/counterfoil/counterfoil/services/money"
@@ -154,4 +158,41 @@ func beginningSamples(frameURL, origin string) []sample {
 	out = append(out, sample{name: "payout-no-card", page: pages.Payout(back)})
 	out = append(out, sample{name: "payout-none", page: pages.Payout(pages.PayoutView{Layout: layout()})})
 	return out
+}
+
+// The label of the button reads back what will be charged, whatever is typed
+// last, and another kind of payment keeps what was typed.
+func TestTheButtonReadsTheWholeSumBack(t *testing.T) {
+	t.Parallel()
+	s := serve(t, "token")
+	page := look(t, s, "/g/take-sale", playwright.BrowserNewContextOptions{})
+	says := func(button, line, surcharge string) {
+		t.Helper()
+		got := eval(t, page, `() => ["go", "total", "line", "surcharge-line"].map((id) => document.getElementById(id).textContent).join("|")`)
+		want := "Charge " + button + "|" + button + "|" + line + "|" + surcharge
+		if button == "" {
+			want = "Charge|–|" + line + "|" + surcharge
+		}
+		if got != want {
+			t.Errorf("says %q, want %q", got, want)
+		}
+	}
+	says("£42.60", "£42.00", "£0.60")
+	must(t, page.Fill("#surcharge", "1.00"))
+	says("£43.00", "£42.00", "£1.00")
+	must(t, page.Fill("#amount", "1000.00"))
+	says("£1,001.00", "£1,000.00", "£1.00")
+	must(t, page.Fill("#surcharge", ""))
+	says("£1,000.00", "£1,000.00", "–")
+	must(t, page.Fill("#surcharge", "x"))
+	says("", "£1,000.00", "–")
+	href := eval(t, page, `() => {
+		document.addEventListener("click", (e) => e.preventDefault(), {once: true, capture: true});
+		const link = document.querySelector(".kinds a[href*=preauth]");
+		link.click();
+		return link.getAttribute("href");
+	}`)
+	if !strings.Contains(href.(string), "amount=1000.00") || !strings.Contains(href.(string), "order_reference=Hamper+2261") || !strings.Contains(href.(string), "kind=preauth") {
+		t.Errorf("another kind is at %s", href)
+	}
 }
