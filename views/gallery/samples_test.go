@@ -287,6 +287,7 @@ func samples(frameURL, origin string) []sample {
 	analyst.Layout.Can = layouts.CanOf(domain.Analyst)
 	add("payments-analyst", pages.PaymentsList(analyst))
 
+	out = append(out, beginningSamples(frameURL, origin)...)
 	add("take-choose", pages.TakePayment(pages.TakePaymentView{Layout: layout(), Connections: connections()}))
 	add("take-none", pages.TakePayment(pages.TakePaymentView{Layout: layout()}))
 	add("take", pages.TakePayment(take(frameURL, origin)))
