@@ -178,13 +178,13 @@ func TestTheButtonReadsTheWholeSumBack(t *testing.T) {
 		}
 	}
 	says("£42.60", "£42.00", "£0.60")
-	must(t, page.Fill("#surcharge", "1.00"))
+	must(t, page.Locator("#surcharge").Fill("1.00"))
 	says("£43.00", "£42.00", "£1.00")
-	must(t, page.Fill("#amount", "1000.00"))
+	must(t, page.Locator("#amount").Fill("1000.00"))
 	says("£1,001.00", "£1,000.00", "£1.00")
-	must(t, page.Fill("#surcharge", ""))
+	must(t, page.Locator("#surcharge").Fill(""))
 	says("£1,000.00", "£1,000.00", "–")
-	must(t, page.Fill("#surcharge", "x"))
+	must(t, page.Locator("#surcharge").Fill("x"))
 	says("", "£1,000.00", "–")
 	href := eval(t, page, `() => {
 		document.addEventListener("click", (e) => e.preventDefault(), {once: true, capture: true});
