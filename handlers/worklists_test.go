@@ -568,7 +568,6 @@ func TestAWorklistSendsAsManyStatementsForManyRowsAsForOne(t *testing.T) {
 
 func TestAHoldIsToldOfOnceThreeDaysAndOnceOneDayBeforeItLapses(t *testing.T) {
 	sh := newShop(t)
-	b := sh.browser().signIn("maya@example.com")
 	soon, captured := sh.hold(4*24*time.Hour), sh.hold(4*24*time.Hour)
 	sh.hold(0)
 	alert := func() {
@@ -595,7 +594,7 @@ func TestAHoldIsToldOfOnceThreeDaysAndOnceOneDayBeforeItLapses(t *testing.T) {
 		t.Errorf("four days before: %s", got)
 	}
 	sh.clock.Advance(25 * time.Hour)
-	b = sh.browser().signIn("maya@example.com")
+	b := sh.browser().signIn("maya@example.com")
 	alert()
 	if got := alerts(); got != "hold_lapses_3d 2" {
 		t.Errorf("within three days: %s", got)
