@@ -254,14 +254,14 @@ func timelineStatus(t domain.Transaction) components.Status {
 }
 
 func timelineTitle(t domain.Transaction) string {
+	if title := beganTitle(t); title != "" {
+		return title
+	}
 	name := t.Type.Label()
 	switch t.Status {
 	case domain.TxPending:
 		return name + " being sent"
 	case domain.TxProcessing:
-		if t.Link() {
-			return "Link sent"
-		}
 		if t.Type.Begins() && t.RedirectURL != "" {
 			return "Waiting for the card"
 		}
@@ -285,10 +285,7 @@ func timelineTitle(t domain.Transaction) string {
 	case domain.TxDeclined:
 		return name + " declined"
 	case domain.TxFailed:
-		switch t.Type {
-		case domain.Payout, domain.Register, domain.Deregister:
-			return name + " did not happen"
-		case domain.Refund:
+		if t.Type == domain.Refund {
 			return "Refund did not happen"
 		}
 		return name + " not charged"
