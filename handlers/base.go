@@ -66,6 +66,9 @@ func shortcutsOn(c echo.Context) bool {
 // ErrorPage answers an error: the note beside the page for htmx, a page of its
 // own otherwise. It is the server's web.Options.ErrorPage.
 func ErrorPage(c echo.Context, status int, err error) error {
+	if done, err := needsMore(c, err); done {
+		return err
+	}
 	v := pages.ErrorView{
 		Layout:    fragmentLayout(c, http.StatusText(status)),
 		Status:    status,
@@ -102,6 +105,7 @@ var keptFields = []struct{ name, label string }{
 	{"method", ""},
 	{"kind", ""},
 	{"reason", ""},
+	{"note", "Note"},
 	{"provider", ""},
 	{"name", "Name"},
 	{"base_url", "Address"},
@@ -118,6 +122,12 @@ var returnForms = []struct {
 	{func(p string) bool { return p == "/payments" }, func(string) string { return "/payments/new" }, "Nothing was charged."},
 	{func(p string) bool { return strings.HasPrefix(p, "/payments/") && strings.HasSuffix(p, "/refunds") },
 		func(p string) string { return strings.TrimSuffix(p, "s") }, "Nothing was refunded."},
+	{func(p string) bool { return strings.HasPrefix(p, "/payments/") && strings.HasSuffix(p, "/void") }, func(p string) string { return p }, "Nothing was voided."},
+	{func(p string) bool { return p == "/payouts" }, func(string) string { return "/payouts/new" }, "Nothing was paid out."},
+	{func(p string) bool { return p == "/approvals" }, func(string) string { return "/approvals" }, "Nothing was asked for."},
+	{func(p string) bool { return strings.HasPrefix(p, "/approvals/") }, approvalPage, "Nothing was decided."},
+	{func(p string) bool { return p == "/confirm" }, func(string) string { return "/confirm" }, ""},
+	{func(p string) bool { return strings.HasPrefix(p, "/settings/limits") }, func(string) string { return "/settings/limits" }, "Nothing was changed."},
 	{func(p string) bool { return strings.HasPrefix(p, "/payments/") && strings.HasSuffix(p, "/check") },
 		func(p string) string { return strings.TrimSuffix(p, "/check") }, ""},
 	{func(p string) bool { return p == "/connections" }, func(string) string { return "/connections/new" }, "Nothing was added."},
@@ -152,7 +162,7 @@ func refused(c echo.Context) refusedForm {
 	typed, q := web.Typed(c, names...), url.Values{}
 	for _, f := range keptFields {
 		value := typed.Get(f.name)
-		if value == "" {
+		if value == "" || domain.LooksLikeCardNumber(value) {
 			continue
 		}
 		q.Set(f.name, value)

@@ -45,6 +45,7 @@ func (h *Payments) overview(c echo.Context) error {
 		return err
 	}
 	v := pages.OverviewView{Layout: layout(c, layouts.NavOverview, "Overview"), Waiting: o.Waiting, Latest: o.Latest, FirstDay: len(o.Latest) == 0}
+	v.Approvals = approvalsWaiting(o.Approvals)
 	v.More = max(0, o.Uncertain-len(o.Waiting))
 	for _, w := range o.Calls {
 		v.Calls = append(v.Calls, pages.CallsWaiting{ConnectionID: w.ConnectionID, Connection: w.Name, Count: w.Count, More: w.More})
@@ -336,7 +337,7 @@ func refundFormView(c echo.Context, d payments.Detail, typed web.Values, errs ma
 
 func (h *Payments) refundForm(c echo.Context) error {
 	q := c.QueryParams()
-	return h.refundPage(c, http.StatusOK, web.Values{"kind": q.Get("kind"), "amount": clip(q.Get("amount")), "reason": q.Get("reason")}, nil, "")
+	return h.refundPage(c, http.StatusOK, web.Values{"kind": q.Get("kind"), "amount": clip(q.Get("amount")), "reason": q.Get("reason"), "note": clip(q.Get("note"))}, nil, "")
 }
 
 func (h *Payments) refundPage(c echo.Context, status int, typed web.Values, errs map[string]string, sentence string) error {

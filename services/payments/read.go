@@ -337,6 +337,9 @@ type Overview struct {
 	// Calls are providers' own calls that need a person, for whoever may see
 	// connections.
 	Calls []CallsWaiting
+	// Approvals are requests that wait for this person, by operation, at most
+	// UncertainCap+1 in all; for whoever may decide.
+	Approvals map[domain.TransactionType]int
 }
 
 // CallsWaiting is how many of a connection's callbacks need a person; More says
@@ -352,7 +355,7 @@ type CallsWaiting struct {
 const UncertainCap = 100
 
 // Overview reads today's figures in the merchant's own day. It needs
-// overview:read and sends four statements, at most six.
+// overview:read and sends four statements, at most seven.
 func (s *Service) Overview(ctx context.Context, actor domain.Actor, merchant domain.Merchant) (Overview, error) {
 	if err := actor.Require(domain.OverviewRead); err != nil {
 		return Overview{}, err
@@ -383,6 +386,11 @@ func (s *Service) Overview(ctx context.Context, actor domain.Actor, merchant dom
 		var calls map[domain.ConnectionID]int
 		if actor.Role.May(domain.ConnectionsRead) {
 			if calls, err = tx.CountQuarantined(ctx); err != nil {
+				return err
+			}
+		}
+		if actor.Role.May(domain.ApprovalsDecide) {
+			if o.Approvals, err = tx.CountWaiting(ctx, actor.UserID, s.now(), UncertainCap+1); err != nil {
 				return err
 			}
 		}

@@ -21,6 +21,7 @@ const (
 	NavOverview    Nav = "overview"
 	NavPayments    Nav = "payments"
 	NavTake        Nav = "take"
+	NavApprovals   Nav = "approvals"
 	NavConnections Nav = "connections"
 	NavAccount     Nav = "account"
 )
@@ -37,6 +38,9 @@ type Can struct {
 
 	SeeConnections    bool
 	ManageConnections bool
+
+	SeeApprovals bool
+	ManageLimits bool
 }
 
 // CanOf computes Can from a role.
@@ -51,6 +55,9 @@ func CanOf(r domain.Role) Can {
 
 		SeeConnections:    r.May(domain.ConnectionsRead),
 		ManageConnections: r.May(domain.ConnectionsManage),
+
+		SeeApprovals: r.May(domain.ApprovalsRead),
+		ManageLimits: r.May(domain.LimitsManage),
 	}
 }
 
