@@ -71,19 +71,20 @@ func span(d time.Duration) string {
 	return fmt.Sprintf("%d h %d min", h, m)
 }
 
+// duration is a whole time in prose: "5 minutes", "24 hours".
+func duration(d time.Duration) string {
+	if d >= 2*time.Hour {
+		return components.Count(int(d/time.Hour), "hour", "hours")
+	}
+	return components.Count(int(d/time.Minute), "minute", "minutes")
+}
+
 // approvalAge says how long it waits and how long it still can.
 func approvalAge(m layouts.Model, a domain.Approval) string {
 	if a.At(m.Now) == domain.ApprovalExpired {
 		return "Asked " + span(m.Now.Sub(a.RequestedAt)) + " ago; its time is over"
 	}
 	return "Asked " + span(m.Now.Sub(a.RequestedAt)) + " ago, " + span(a.ExpiresAt.Sub(m.Now)) + " left"
-}
-
-func approvalFor(a domain.Approval) string {
-	if a.PaymentReference == "" {
-		return "New payout"
-	}
-	return a.PaymentReference
 }
 
 func decidedBy(a domain.Approval) string {
@@ -142,4 +143,17 @@ func transactionsAtMost(txs []domain.Transaction, n int) []domain.Transaction {
 		return txs[:n]
 	}
 	return txs
+}
+
+// byWhom is who made a transaction, and who approved it where another person had
+// to; empty where the provider told of it.
+func byWhom(t domain.Transaction) string {
+	if t.CreatedName == "" {
+		return ""
+	}
+	s := " by " + t.CreatedName
+	if t.ApprovedBy != "" {
+		s += ", approved by " + t.ApprovedBy
+	}
+	return s
 }

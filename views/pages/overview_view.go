@@ -17,7 +17,7 @@ type OverviewView struct {
 	Waiting []domain.Payment
 	More    int
 	// Calls are providers' own calls that could not be applied.
-	Calls  []CallsWaiting
+	Calls []CallsWaiting
 	// Approvals says how many requests wait for this person's decision: "2 refunds
 	// wait for approval". Empty: none.
 	Approvals string
