@@ -84,8 +84,9 @@ func showDeadRefund(v PaymentView) bool {
 
 // note is one result at the top of the page.
 type note struct {
-	id, tone, icon, title, text, forbid, after, tell string
-	again                                            bool
+	id, tone, icon, title, text, forbid, after, tell, say string
+	retry                                                 domain.RetryAdvice
+	again                                                 bool
 }
 
 // resultNotes says what happened last, and everything that is still open:
@@ -122,7 +123,6 @@ func noteOf(v PaymentView, t domain.Transaction, newest bool) (note, bool) {
 	amount, sale := v.Layout.Money(t.Amount), t.Type == domain.Sale
 	provider := providerWord(v.Payment)
 	at := eventTime(v, t.CreatedAt)
-	what, next := t.Reason.Words()
 	switch t.Status {
 	case domain.TxUnknown:
 		n := note{tone: "unknown", icon: "circle-question-mark"}
@@ -166,18 +166,20 @@ func noteOf(v PaymentView, t domain.Transaction, newest bool) (note, bool) {
 		if !newest {
 			return note{}, false
 		}
-		if sale {
-			return note{tone: "bad", icon: "circle-x", title: "Declined. Nothing was taken.", text: what, tell: next, again: true}, true
+		n := note{tone: "bad", icon: "circle-x", title: "Declined. Nothing was taken."}
+		if !sale {
+			n.title = "The refund of " + amount + " was declined. Nothing was given back."
 		}
-		return note{tone: "bad", icon: "circle-x", title: "The refund of " + amount + " was declined. Nothing was given back.", text: what, tell: next}, true
+		return explained(n, t), true
 	case domain.TxFailed:
 		if !newest {
 			return note{}, false
 		}
-		if sale {
-			return note{tone: "quiet", icon: "circle-x", title: "Not charged. Nothing was taken.", text: what, tell: next, again: true}, true
+		n := note{tone: "quiet", icon: "circle-x", title: "Not charged. Nothing was taken."}
+		if !sale {
+			n.title = "The refund of " + amount + " did not happen. Nothing was given back."
 		}
-		return note{tone: "quiet", icon: "circle-x", title: "The refund of " + amount + " did not happen. Nothing was given back.", text: what, tell: next}, true
+		return explained(n, t), true
 	case domain.TxApproved:
 		if !newest || !v.JustTaken {
 			return note{}, false
@@ -293,13 +295,7 @@ func timelineAmount(m layouts.Model, t domain.Transaction) string {
 	return m.Money(t.Amount)
 }
 
-func timelineWords(t domain.Transaction) string {
-	if t.Status != domain.TxDeclined && t.Status != domain.TxFailed {
-		return ""
-	}
-	what, _ := t.Reason.Words()
-	return what
-}
+func timelineWords(t domain.Transaction) string { return t.Explain().What }
 
 // openFacts are what is being done about an open outcome.
 func openFacts(v PaymentView, t domain.Transaction) []components.Line {
