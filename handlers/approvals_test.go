@@ -219,6 +219,9 @@ func TestALargeRefundGoesThroughTwoPeople(t *testing.T) {
 	if to := s.maya.post("/approvals", form).wants(t, http.StatusSeeOther).Header.Get("Location"); to != request || s.refunds() != 0 {
 		t.Errorf("the same form again leads to %q; %d refunds", to, s.refunds())
 	}
+	if text := s.mara.get(payment).wants(t, http.StatusOK).doc(t).Find("main").Text(); !strings.Contains(text, "A refund of £480.00 waits for approval") {
+		t.Error("the payment does not say that a request waits")
+	}
 	if text := s.mara.get("/").wants(t, http.StatusOK).doc(t).Find("main").Text(); !strings.Contains(text, "1 refund waits for approval") {
 		t.Error("the overview does not count it")
 	}

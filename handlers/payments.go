@@ -261,7 +261,7 @@ func (h *Payments) detailView(c echo.Context, d payments.Detail) pages.PaymentVi
 		model = layout(c, layouts.NavPayments, title)
 	}
 	v := pages.PaymentView{
-		Layout: model, Payment: d.Payment, Transactions: d.Transactions, Live: d.Asking(), JustTaken: c.QueryParam("new") == "1",
+		Layout: model, Payment: d.Payment, Transactions: d.Transactions, Requests: d.Requests, Live: d.Asking(), JustTaken: c.QueryParam("new") == "1",
 		Refund: d.Why[domain.ActRefund], Check: d.Why[domain.ActCheck], Messages: map[domain.TransactionID][]pages.ProviderMessage{}, GivesUpAt: map[domain.TransactionID]time.Time{},
 	}
 	if web.Actor(c).Role.May(domain.PaymentsTake) {

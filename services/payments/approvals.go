@@ -269,7 +269,7 @@ type ApprovalDetail struct {
 }
 
 // Approval reads a request for the one who decides. It needs approvals:read. A
-// request whose time is over is marked as expired first. It sends six statements.
+// request whose time is over is marked as expired first. It sends seven statements.
 func (s *Service) Approval(ctx context.Context, actor domain.Actor, id domain.ApprovalID) (ApprovalDetail, error) {
 	var d ApprovalDetail
 	if err := actor.Require(domain.ApprovalsRead); err != nil {

@@ -35,6 +35,9 @@ type Detail struct {
 	Why map[domain.Action]domain.Denial
 	// Keys are the attempt keys of the actions' forms.
 	Keys map[domain.Action]string
+	// Requests wait for another person's approval, the oldest first; for whoever
+	// may see them.
+	Requests []domain.Approval
 }
 
 // Asking says that the resolver still asks, so that the page may change by
@@ -57,8 +60,12 @@ func (d Detail) Sale() domain.Transaction {
 // maxMessages bounds what the page shows of the talk with the provider.
 const maxMessages = 100
 
+// maxRequests bounds the requests that a payment's page shows.
+const maxRequests = 10
+
 // Get reads a payment with its life. It needs payments:read; NotFound covers
-// another merchant's payment too. It sends five statements.
+// another merchant's payment too. It sends five statements, six for whoever may
+// see requests.
 func (s *Service) Get(ctx context.Context, actor domain.Actor, id domain.PaymentID) (Detail, error) {
 	if err := actor.Require(domain.PaymentsRead); err != nil {
 		return Detail{}, err
@@ -77,6 +84,11 @@ func (s *Service) Get(ctx context.Context, actor domain.Actor, id domain.Payment
 		}
 		if d.Connection, err = tx.Connection(ctx, d.Payment.ConnectionID); err != nil {
 			return err
+		}
+		if actor.Role.May(domain.ApprovalsRead) {
+			if d.Requests, err = tx.WaitingOf(ctx, id, s.now(), maxRequests); err != nil {
+				return err
+			}
 		}
 		l, err := s.link(ctx, tx, d.Connection)
 		if err != nil {

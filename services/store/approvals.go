@@ -103,6 +103,15 @@ func (t *Tx) WaitingFor(ctx context.Context, payment domain.PaymentID, action do
 	return id, dbError("waiting approval", err)
 }
 
+// WaitingOf lists the requests about a payment that wait, the oldest first, at
+// most limit.
+func (t *Tx) WaitingOf(ctx context.Context, payment domain.PaymentID, now time.Time, limit int) ([]domain.Approval, error) {
+	rows, err := t.q.QueryContext(ctx, `select `+approvalColumns+approvalTables+`where a.merchant_id = $1 and a.payment_id = $2 and a.status = 'waiting' and a.expires_at > $3
+		order by a.requested_at, a.id limit $4`, t.m, payment, now, limit)
+	seen := currencyCache{}
+	return collect("approvals of a payment", rows, err, func() (domain.Approval, error) { return scanApproval(rows, t.m, seen) })
+}
+
 // Decide ends a request that waits. changed is false when it did not wait any
 // more: only one decision ever counts.
 func (t *Tx) Decide(ctx context.Context, a domain.Approval) (changed bool, err error) {

@@ -101,6 +101,10 @@ func approvalSamples(add func(string, templ.Component)) {
 		add("approval-"+string(s), pages.Approval(approvalView(approvalOf(14, 48000, s, 30*time.Hour))))
 	}
 
+	payment := approved()
+	payment.Requests = []domain.Approval{waiting}
+	add("payment-request", pages.Payment(payment))
+
 	limits := pages.LimitsView{Layout: manager(), Rows: limitRows()}
 	add("limits", pages.Limits(limits))
 	add("limits-none", pages.Limits(pages.LimitsView{Layout: manager()}))

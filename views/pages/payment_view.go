@@ -38,6 +38,8 @@ type PaymentView struct {
 	// GivesUpAt is when a person takes over, per open transaction.
 	GivesUpAt map[domain.TransactionID]time.Time
 	Receipt   components.Receipt
+	// Requests wait for another person's approval.
+	Requests []domain.Approval
 }
 
 // ProviderMessage is one line of what was said between us and a provider,
