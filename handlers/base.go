@@ -8,9 +8,11 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
 	"github.com/counterfoil/counterfoil/services/domain"
@@ -96,7 +98,7 @@ func ErrorPage(c echo.Context, status int, err error) error {
 
 // keptFields are the fields whose values survive an expired session, with the
 // words that stand before them. Whatever is not here is never repeated: no
-// password, code, card token, form token or key.
+// password, code, card token or form token.
 var keptFields = []struct{ name, label string }{
 	{"amount", "Amount"},
 	{"currency", "Currency"},
@@ -107,6 +109,12 @@ var keptFields = []struct{ name, label string }{
 	{"reason", ""},
 	{"note", "Note"},
 	{"provider", ""},
+	{"card", ""},
+	{"payment", ""},
+	{"surcharge", "Surcharge"},
+	{"capture_after", ""},
+	{"expires", ""},
+	{"send_by_email", ""},
 	{"name", "Name"},
 	{"base_url", "Address"},
 }
@@ -122,12 +130,16 @@ var returnForms = []struct {
 	{func(p string) bool { return p == "/payments" }, func(string) string { return "/payments/new" }, "Nothing was charged."},
 	{func(p string) bool { return strings.HasPrefix(p, "/payments/") && strings.HasSuffix(p, "/refunds") },
 		func(p string) string { return strings.TrimSuffix(p, "s") }, "Nothing was refunded."},
-	{func(p string) bool { return strings.HasPrefix(p, "/payments/") && strings.HasSuffix(p, "/void") }, func(p string) string { return p }, "Nothing was voided."},
-	{func(p string) bool { return p == "/payouts" }, func(string) string { return "/payouts/new" }, "Nothing was paid out."},
+	{samePath("/payments/", "/void"), asItIs, "Nothing was voided."},
 	{func(p string) bool { return p == "/approvals" }, func(string) string { return "/approvals" }, "Nothing was asked for."},
 	{func(p string) bool { return strings.HasPrefix(p, "/approvals/") }, approvalPage, "Nothing was decided."},
 	{func(p string) bool { return p == "/confirm" }, func(string) string { return "/confirm" }, ""},
 	{func(p string) bool { return strings.HasPrefix(p, "/settings/limits") }, func(string) string { return "/settings/limits" }, "Nothing was changed."},
+	{func(p string) bool { return p == "/payouts" }, func(string) string { return "/payouts/new" }, "Nothing was paid out."},
+	{func(p string) bool { return p == "/cards" }, func(string) string { return "/cards/new" }, "Nothing was stored."},
+	{samePath("/payments/", "/link-cancel"), asItIs, "The link was not cancelled."},
+	{samePath("/payments/", "/store-card"), asItIs, "Nothing was stored."},
+	{samePath("/cards/", "/forget"), asItIs, "Nothing was forgotten."},
 	{func(p string) bool { return strings.HasPrefix(p, "/payments/") && strings.HasSuffix(p, "/check") },
 		func(p string) string { return strings.TrimSuffix(p, "/check") }, ""},
 	{func(p string) bool { return p == "/connections" }, func(string) string { return "/connections/new" }, "Nothing was added."},
@@ -135,6 +147,15 @@ var returnForms = []struct {
 	{func(p string) bool { return strings.HasPrefix(p, "/account") }, func(string) string { return "/account" }, ""},
 	{func(p string) bool { return strings.HasPrefix(p, "/signin") }, func(string) string { return "/signin" }, ""},
 }
+
+func samePath(prefix, suffix string) func(string) bool {
+	return func(p string) bool { return strings.HasPrefix(p, prefix) && strings.HasSuffix(p, suffix) }
+}
+
+func asItIs(p string) string { return p }
+
+// keyed are the pages whose form has its attempt key from its own address.
+var keyed = []string{"/payments/new", "/payouts/new", "/cards/new"}
 
 // refusedForm is what is known of a posted form that was not acted upon.
 type refusedForm struct {
@@ -159,7 +180,12 @@ func refused(c echo.Context) refusedForm {
 	for i, f := range keptFields {
 		names[i] = f.name
 	}
-	typed, q := web.Typed(c, names...), url.Values{}
+	typed, q := web.Typed(c, append(names, web.FieldKey)...), url.Values{}
+	// The key goes along: should the form have gone through all the same, it
+	// leads to what it made and not to a second one.
+	if key := typed.Get(web.FieldKey); slices.Contains(keyed, out.back) && uuid.Validate(key) == nil {
+		q.Set("attempt", key)
+	}
 	for _, f := range keptFields {
 		value := typed.Get(f.name)
 		if value == "" || domain.LooksLikeCardNumber(value) {

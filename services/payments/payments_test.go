@@ -2,6 +2,7 @@ package payments_test
 
 import (
 	"database/sql"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -97,6 +98,7 @@ type house struct {
 	handpoint domain.ConnectionID
 	cardflo   domain.ConnectionID
 	cards     map[string]domain.CardID // by token
+	orders    int                      // sales that were filled in: each has a reference of its own
 }
 
 func newHouse(t *testing.T) *house {
@@ -168,14 +170,19 @@ func houseOn(t *testing.T, db *storetest.DB, address string) *house {
 	return h
 }
 
+func (h *house) order() string {
+	h.orders++
+	return fmt.Sprintf("Hamper %d", 2260+h.orders)
+}
+
 func (h *house) cardSale(amount int64) payments.TakeInput {
 	return payments.TakeInput{Key: payments.NewKey(), ConnectionID: h.handpoint, Method: domain.MethodCard, Amount: money.FromMinor(amount, gbp),
-		OrderReference: "Hamper 2261", Email: "imogen@example.com", CardID: h.cards[sandboxhandpoint.TokenVisa]}
+		OrderReference: h.order(), Email: "imogen@example.com", CardID: h.cards[sandboxhandpoint.TokenVisa]}
 }
 
 func (h *house) tokenSale(amount int64, token string) payments.TakeInput {
 	return payments.TakeInput{Key: payments.NewKey(), ConnectionID: h.cardflo, Method: domain.MethodFrame, Amount: money.FromMinor(amount, gbp),
-		OrderReference: "Hamper 2261", CardToken: token, Card: domain.Card{Brand: "Visa", Last4: "1111", Expiry: "12/30"}}
+		OrderReference: h.order(), CardToken: token, Card: domain.Card{Brand: "Visa", Last4: "1111", Expiry: "12/30"}}
 }
 
 func (h *house) take(in payments.TakeInput) payments.Taken {

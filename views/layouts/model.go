@@ -22,6 +22,7 @@ const (
 	NavPayments    Nav = "payments"
 	NavTake        Nav = "take"
 	NavApprovals   Nav = "approvals"
+	NavCards       Nav = "cards"
 	NavConnections Nav = "connections"
 	NavAccount     Nav = "account"
 )
@@ -35,6 +36,10 @@ type Can struct {
 	Refund       bool
 	CheckOutcome bool
 	Export       bool
+
+	SeeCards    bool
+	ManageCards bool
+	PayOut      bool
 
 	SeeConnections    bool
 	ManageConnections bool
@@ -52,6 +57,10 @@ func CanOf(r domain.Role) Can {
 		Refund:       r.May(domain.PaymentsRefund),
 		CheckOutcome: r.May(domain.PaymentsCheck),
 		Export:       r.May(domain.PaymentsExport),
+
+		SeeCards:    r.May(domain.CardsRead),
+		ManageCards: r.May(domain.CardsManage),
+		PayOut:      r.May(domain.PaymentsPayout),
 
 		SeeConnections:    r.May(domain.ConnectionsRead),
 		ManageConnections: r.May(domain.ConnectionsManage),

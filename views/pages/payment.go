@@ -65,6 +65,8 @@ func headWords(p domain.Payment) string {
 		return p.Card.Prose() + ", on a terminal"
 	case domain.MethodSchedule:
 		return p.Card.Prose() + ", by a schedule"
+	case domain.MethodLink:
+		return p.Card.Prose() + ", on a payment link"
 	}
 	return p.Card.Prose()
 }
@@ -104,6 +106,9 @@ func resultNotes(v PaymentView) []note {
 }
 
 func noteOf(v PaymentView, t domain.Transaction, newest bool) (note, bool) {
+	if n, show, mine := beginsOtherwise(v, t, newest); mine {
+		return n, show
+	}
 	switch t.Type {
 	case domain.Sale, domain.Refund:
 	case domain.Chargeback:
@@ -254,7 +259,10 @@ func timelineTitle(t domain.Transaction) string {
 	case domain.TxPending:
 		return name + " being sent"
 	case domain.TxProcessing:
-		if t.Type == domain.Sale && t.RedirectURL != "" {
+		if t.Link() {
+			return "Link sent"
+		}
+		if t.Type.Begins() && t.RedirectURL != "" {
 			return "Waiting for the card"
 		}
 		return name + " in progress"
@@ -289,7 +297,7 @@ func timelineTitle(t domain.Transaction) string {
 
 func timelineAmount(m layouts.Model, t domain.Transaction) string {
 	switch t.Type {
-	case domain.Refund, domain.Chargeback, domain.Void, domain.Decrement:
+	case domain.Refund, domain.Chargeback, domain.Void, domain.Decrement, domain.Payout:
 		return m.Money(negative(t.Amount))
 	}
 	return m.Money(t.Amount)
@@ -366,6 +374,7 @@ func paymentFacts(v PaymentView) []components.Line {
 		{Label: "Order", Value: p.OrderReference},
 		{Label: "Email", Value: p.Email},
 	}
+	facts = append(facts, beganWith(v)...)
 	if p.Card.Known() {
 		facts = append(facts, components.Line{Label: "Card", Value: cardWords(p.Card)})
 	}

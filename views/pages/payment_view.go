@@ -38,6 +38,7 @@ type PaymentView struct {
 	// GivesUpAt is when a person takes over, per open transaction.
 	GivesUpAt map[domain.TransactionID]time.Time
 	Receipt   components.Receipt
+	Begin     BeginningView
 	// Requests wait for another person's approval.
 	Requests []domain.Approval
 }
