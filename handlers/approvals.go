@@ -77,22 +77,15 @@ func (h *Approvals) list(c echo.Context) error {
 	return web.Render(c, http.StatusOK, pages.Approvals(v))
 }
 
+// askFields are all that the form of a request may carry.
+var askFields = []string{"action", "payment", "connection", "card", "amount", "currency", "reason", "note", "why"}
+
 // ask writes a request. The form was made by needsMore, and everything in it is
 // judged again.
 func (h *Approvals) ask(c echo.Context) error {
-	form, err := web.Form(c, "action", "payment", "amount", "currency", "reason", "note", "why")
+	form, err := web.Form(c, askFields...)
 	if err != nil {
 		return err
-	}
-	payment, err := domain.ParsePaymentID(form.Get("payment"))
-	if err != nil {
-		return domain.Errorf(domain.NotFound, "There is no payment with that id.")
-	}
-	action := domain.Action(form.Get("action"))
-	switch action {
-	case domain.ActRefund, domain.ActVoid:
-	default:
-		return web.BadRequest("The form did not say what is asked for. Nothing was done.")
 	}
 	currency, err := money.ParseCurrency(form.Get("currency"))
 	if err != nil {
@@ -102,20 +95,38 @@ func (h *Approvals) ask(c echo.Context) error {
 	if err != nil {
 		return web.BadRequest("The form named no amount. Nothing was done.")
 	}
-	in := payments.ActInput{Key: form.Key(), PaymentID: payment, Action: action, Amount: amount, Reason: form.Get("reason"), Note: form.Get("note")}
+	in := payments.ActInput{Key: form.Key(), Action: domain.Action(form.Get("action")), Amount: amount, Reason: form.Get("reason"), Note: form.Get("note")}
+	back := "/payments/new"
+	switch in.Action {
+	case domain.ActRefund, domain.ActVoid:
+		if in.PaymentID, err = domain.ParsePaymentID(form.Get("payment")); err != nil {
+			return domain.Errorf(domain.NotFound, "There is no payment with that id.")
+		}
+		back = "/payments/" + in.PaymentID.String()
+	case domain.ActPayout:
+		p := &payments.PayoutInput{Amount: amount, Note: in.Note}
+		if p.ConnectionID, err = domain.ParseConnectionID(form.Get("connection")); err != nil {
+			return err
+		}
+		p.CardID, _ = domain.ParseCardID(form.Get("card"))
+		p.To, _ = domain.ParsePaymentID(form.Get("payment"))
+		in.Payout, back = p, "/payouts/new"
+	default:
+		return web.BadRequest("The form did not say what is asked for. Nothing was done.")
+	}
 	id, err := h.Service.AskApproval(c.Request().Context(), web.Actor(c), in, form.Get("why"))
 	switch code := domain.CodeOf(err); code {
 	case "":
 		web.Flash(c, "info", "Asked. Nothing is sent before another person approves.")
 		return web.Redirect(c, "/approvals/"+id.String())
 	case domain.Invalid, domain.Conflict:
-		v := pages.AskView{Key: form.Key(), Action: action.Makes(), Amount: amount, BackURL: "/payments/" + payment.String(), Why: form.Get("why"), Errors: domain.FieldsOf(err),
+		v := pages.AskView{Key: form.Key(), Action: in.Action.Makes(), Amount: amount, BackURL: back, Why: form.Get("why"), Errors: domain.FieldsOf(err),
 			Because: "Your limit asks for the approval of another person."}
 		if code == domain.Conflict {
 			v.FormError = domain.MessageOf(err)
 		}
-		for _, name := range []string{"action", "payment", "amount", "currency", "reason", "note"} {
-			if form.Get(name) != "" {
+		for _, name := range askFields {
+			if form.Get(name) != "" && name != "why" {
 				v.Hidden = append(v.Hidden, components.Line{Label: name, Value: form.Get(name)})
 			}
 		}
@@ -140,8 +151,8 @@ func (h *Approvals) page(c echo.Context, status int, id domain.ApprovalID, edit 
 		return err
 	}
 	v := pages.ApprovalView{Layout: layout(c, layouts.NavApprovals, ""), Approval: d.Approval, Reason: d.Reason, OwnNote: d.OwnNote, Impossible: d.Impossible,
-		Undecidable: d.Undecidable, Own: d.RequestedBy == actor.UserID}
-	if !d.PaymentID.IsZero() {
+		Undecidable: d.Undecidable, Own: d.RequestedBy == actor.UserID, Card: d.Card, Through: d.Through}
+	if !d.Of.Payment.ID.IsZero() {
 		v.Payment, v.Transactions = &d.Of.Payment, d.Of.Transactions
 	}
 	if edit != nil {
@@ -197,13 +208,11 @@ func (h *Approvals) approve(c echo.Context) error {
 	if in.Proof, err = h.SignIn.StepUp(ctx, actor, form.Get("password"), form.Get("code"), a.Purpose()); err != nil {
 		return again(err)
 	}
-	if _, err := h.Service.Approve(ctx, actor, in); err != nil {
+	done, err := h.Service.Approve(ctx, actor, in)
+	if err != nil {
 		return again(err)
 	}
-	if a.PaymentID.IsZero() {
-		return web.Redirect(c, "/approvals/"+id.String())
-	}
-	return web.Redirect(c, "/payments/"+a.PaymentID.String())
+	return web.Redirect(c, "/payments/"+done.PaymentID.String())
 }
 
 func (h *Approvals) refuse(c echo.Context) error {

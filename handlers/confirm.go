@@ -91,13 +91,26 @@ func needsMore(c echo.Context, err error) (bool, error) {
 func askOf(c echo.Context, b *payments.Beyond) pages.AskView {
 	in := b.Wanted
 	v := pages.AskView{Key: domain.NewApprovalID().String(), Action: b.Action, Amount: b.Amount, Because: domain.MessageOf(b), BackURL: "/payments/" + in.PaymentID.String()}
+	if form := refused(c); form.back != "" {
+		v.BackURL = form.back
+	}
 	hide := func(name, value string) {
 		if value != "" {
 			v.Hidden = append(v.Hidden, components.Line{Label: name, Value: value})
 		}
 	}
+	payment := in.PaymentID
+	if in.Payout != nil {
+		hide("connection", in.Payout.ConnectionID.String())
+		if !in.Payout.CardID.IsZero() {
+			hide("card", in.Payout.CardID.String())
+		}
+		payment = in.Payout.To
+	}
+	if !payment.IsZero() {
+		hide("payment", payment.String())
+	}
 	hide("action", string(in.Action))
-	hide("payment", in.PaymentID.String())
 	hide("amount", b.Amount.Major())
 	hide("currency", b.Amount.Currency().Code())
 	hide("reason", in.Reason)

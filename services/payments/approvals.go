@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -83,21 +85,35 @@ func (s *Service) approvalEntry(actor domain.Actor, a domain.Approval, event str
 	return store.AuditEntry{At: s.now(), Actor: actor, Action: "approval." + event, ObjectType: "approval", ObjectID: a.ID.String(), Result: "ok", Detail: detail}
 }
 
-// payload is an operation on a payment as it is kept until somebody approves it.
+// payload is an operation as it is kept until somebody approves it.
 type payload struct {
-	Action    domain.Action `json:"action"`
-	PaymentID string        `json:"payment"`
-	Minor     int64         `json:"amount_minor"`
-	Currency  string        `json:"currency"`
-	TipMinor  int64         `json:"tip_minor,omitempty"`
-	Final     bool          `json:"final,omitempty"`
-	Reason    string        `json:"reason,omitempty"`
-	Note      string        `json:"note,omitempty"`
+	Action     domain.Action        `json:"action"`
+	PaymentID  *domain.PaymentID    `json:"payment,omitempty"`
+	Minor      int64                `json:"amount_minor"`
+	Currency   string               `json:"currency"`
+	TipMinor   int64                `json:"tip_minor,omitempty"`
+	Final      bool                 `json:"final,omitempty"`
+	Reason     string               `json:"reason,omitempty"`
+	Note       string               `json:"note,omitempty"`
+	Connection *domain.ConnectionID `json:"connection,omitempty"` // a payout's
+	Card       *domain.CardID       `json:"card,omitempty"`
+	To         *domain.PaymentID    `json:"to,omitempty"`
 }
 
 func payloadOf(in ActInput) ([]byte, error) {
-	return json.Marshal(payload{Action: in.Action, PaymentID: in.PaymentID.String(), Minor: in.Amount.Minor(), Currency: in.Amount.Currency().Code(),
-		TipMinor: in.Tip.Minor(), Final: in.Final, Reason: in.Reason, Note: in.Note})
+	p := payload{Action: in.Action, Minor: in.Amount.Minor(), Currency: in.Amount.Currency().Code(), TipMinor: in.Tip.Minor(), Final: in.Final, Reason: in.Reason, Note: in.Note}
+	if in.Payout == nil {
+		p.PaymentID = &in.PaymentID
+		return json.Marshal(p)
+	}
+	p.Connection = &in.Payout.ConnectionID
+	if !in.Payout.CardID.IsZero() {
+		p.Card = &in.Payout.CardID
+	}
+	if !in.Payout.To.IsZero() {
+		p.To = &in.Payout.To
+	}
+	return json.Marshal(p)
 }
 
 // inputOf is the operation that a request asks for.
@@ -106,17 +122,27 @@ func inputOf(a domain.Approval) (ActInput, error) {
 	if err := json.Unmarshal(a.Payload, &p); err != nil {
 		return ActInput{}, fmt.Errorf("payments: payload of approval %s: %w", a.ID, err)
 	}
-	id, err := domain.ParsePaymentID(p.PaymentID)
-	if err != nil {
-		return ActInput{}, fmt.Errorf("payments: payload of approval %s: %w", a.ID, err)
-	}
 	cur, err := money.ParseCurrency(p.Currency)
 	if err != nil {
 		return ActInput{}, fmt.Errorf("payments: payload of approval %s: %w", a.ID, err)
 	}
-	in := ActInput{Key: a.ID.String(), PaymentID: id, Action: p.Action, Amount: money.FromMinor(p.Minor, cur), Final: p.Final, Reason: p.Reason, Note: p.Note}
+	in := ActInput{Key: a.ID.String(), Action: p.Action, Amount: money.FromMinor(p.Minor, cur), Final: p.Final, Reason: p.Reason, Note: p.Note}
 	if p.TipMinor != 0 {
 		in.Tip = money.FromMinor(p.TipMinor, cur)
+	}
+	switch {
+	case p.Action == domain.ActPayout && p.Connection != nil:
+		in.Payout = &PayoutInput{Key: in.Key, ConnectionID: *p.Connection, Amount: in.Amount, Note: in.Note}
+		if p.Card != nil {
+			in.Payout.CardID = *p.Card
+		}
+		if p.To != nil {
+			in.Payout.To = *p.To
+		}
+	case p.Action != domain.ActPayout && p.PaymentID != nil:
+		in.PaymentID = *p.PaymentID
+	default:
+		return ActInput{}, fmt.Errorf("payments: payload of approval %s names nothing that it is about", a.ID)
 	}
 	return in, nil
 }
@@ -130,8 +156,8 @@ func notWhileActing(actor domain.Actor) error {
 	return domain.Errorf(domain.Forbidden, "Nobody can ask for an approval, approve or refuse while acting for somebody else. Nothing was done.")
 }
 
-// AskApproval asks another person to approve an operation on a payment that the
-// actor may do, that the payment allows, and whose limits ask for it. in.Key is
+// AskApproval asks another person to approve an operation that the actor may do,
+// a change of a payment or a payout, that is possible now, and whose limits ask for it. in.Key is
 // the request's id and was minted with the form: the same form asks once. It
 // needs the operation's permission. Invalid carries one sentence per field
 // ("why" is the request's note); Conflict says that it is not possible, or needs
@@ -148,7 +174,13 @@ func (s *Service) AskApproval(ctx context.Context, actor domain.Actor, in ActInp
 	if err != nil {
 		return none, domain.Errorf(domain.Conflict, "This form is too old to use. Nothing was asked for. Open a new one.")
 	}
-	_, fields := checkAct(&in)
+	var fields map[string]string
+	if in.Payout != nil {
+		in.Amount, in.Note = in.Payout.Amount, in.Payout.Note
+		fields = checkPayout(in.Payout)
+	} else {
+		_, fields = checkAct(&in)
+	}
 	why = strings.TrimSpace(why)
 	switch n := len([]rune(why)); {
 	case n < domain.MinApprovalNote:
@@ -167,38 +199,20 @@ func (s *Service) AskApproval(ctx context.Context, actor domain.Actor, in ActInp
 	}
 	now := s.now()
 	err = s.Store.InTenant(ctx, actor.MerchantID, func(tx *store.Tx) error {
-		merchant, err := tx.MerchantRow(ctx)
+		x, err := s.asked(ctx, tx, actor, in, now)
 		if err != nil {
 			return err
 		}
-		p, err := tx.LockPayment(ctx, in.PaymentID)
-		if err != nil {
-			return err
-		}
-		conn, err := tx.Connection(ctx, p.ConnectionID)
-		if err != nil {
-			return err
-		}
-		l, err := s.link(ctx, tx, conn)
-		if err != nil {
-			return err
-		}
-		txs, err := tx.Transactions(ctx, p.ID)
-		if err != nil {
-			return err
-		}
-		x := s.newTransaction(actor, in.Action.Makes(), p, in.Amount, l, now)
-		if err := s.permit(actor, in, &x, p, txs, l, merchant); err != nil {
-			return err
-		}
-		a := domain.Approval{ID: id, Action: x.Type, PaymentID: p.ID, Payload: raw, Amount: x.Amount, Status: domain.ApprovalWaiting,
+		a := domain.Approval{ID: id, Action: x.Type, PaymentID: in.PaymentID, Payload: raw, Amount: x.Amount, Status: domain.ApprovalWaiting,
 			RequestedBy: actor.UserID, RequestedByName: actor.Name, RequestedAt: now, ExpiresAt: now.Add(domain.ApprovalFor), Note: why}
-		other, err := tx.WaitingFor(ctx, p.ID, x.Type, actor.UserID, now)
-		if err != nil {
-			return err
-		}
-		if !other.IsZero() && other != id {
-			return domain.Errorf(domain.Conflict, "You asked for this on the same payment before, and it still waits. Take that request back first.")
+		if !in.PaymentID.IsZero() {
+			other, err := tx.WaitingFor(ctx, in.PaymentID, x.Type, actor.UserID, now)
+			if err != nil {
+				return err
+			}
+			if !other.IsZero() && other != id {
+				return domain.Errorf(domain.Conflict, "You asked for this on the same payment before, and it still waits. Take that request back first.")
+			}
 		}
 		fresh, err := tx.InsertApproval(ctx, a)
 		if err != nil || !fresh {
@@ -217,6 +231,40 @@ func (s *Service) AskApproval(ctx context.Context, actor domain.Actor, in ActInp
 		return nil
 	})
 	return id, err
+}
+
+// asked is the transaction that an operation would write now, if it is possible.
+// The payment that it changes is locked.
+func (s *Service) asked(ctx context.Context, tx *store.Tx, actor domain.Actor, in ActInput, now time.Time) (domain.Transaction, error) {
+	if in.Payout != nil {
+		to, err := s.payoutTo(ctx, tx, in.Payout)
+		if err == nil && len(to.fields) > 0 {
+			err = domain.InvalidFields(to.fields)
+		}
+		return domain.Transaction{Type: domain.Payout, Amount: in.Amount}, err
+	}
+	merchant, err := tx.MerchantRow(ctx)
+	if err != nil {
+		return domain.Transaction{}, err
+	}
+	p, err := tx.LockPayment(ctx, in.PaymentID)
+	if err != nil {
+		return domain.Transaction{}, err
+	}
+	conn, err := tx.Connection(ctx, p.ConnectionID)
+	if err != nil {
+		return domain.Transaction{}, err
+	}
+	l, err := s.link(ctx, tx, conn)
+	if err != nil {
+		return domain.Transaction{}, err
+	}
+	txs, err := tx.Transactions(ctx, p.ID)
+	if err != nil {
+		return domain.Transaction{}, err
+	}
+	x := s.newTransaction(actor, in.Action.Makes(), p, in.Amount, l, now)
+	return x, s.permit(actor, in, &x, p, txs, l, merchant)
 }
 
 // approvalsPerPage is how many requests a page lists.
@@ -256,9 +304,12 @@ func (s *Service) Approvals(ctx context.Context, actor domain.Actor, decided boo
 // ApprovalDetail is everything that the one who decides looks at.
 type ApprovalDetail struct {
 	domain.Approval
-	// Of is the payment with its life; its id is zero when the operation changes
-	// none.
+	// Of is the payment with its life: the one that is changed, or that was made;
+	// its id is zero when there is none yet.
 	Of Detail
+	// Card and Through are where a payout goes, and through which connection.
+	Card    domain.Card
+	Through string
 	// Reason is why a refund is asked for, and OwnNote what its form said.
 	Reason, OwnNote string
 	// Impossible is why the payment does not allow the operation any more; empty
@@ -269,7 +320,8 @@ type ApprovalDetail struct {
 }
 
 // Approval reads a request for the one who decides. It needs approvals:read. A
-// request whose time is over is marked as expired first. It sends seven statements.
+// request whose time is over is marked as expired first. It sends at most eight
+// statements.
 func (s *Service) Approval(ctx context.Context, actor domain.Actor, id domain.ApprovalID) (ApprovalDetail, error) {
 	var d ApprovalDetail
 	if err := actor.Require(domain.ApprovalsRead); err != nil {
@@ -290,18 +342,38 @@ func (s *Service) Approval(ctx context.Context, actor domain.Actor, id domain.Ap
 		}
 	}
 	d.Undecidable = d.Approval.Undecidable(actor, now)
-	if d.PaymentID.IsZero() {
-		return d, nil
-	}
-	if d.Of, err = s.Get(ctx, actor, d.PaymentID); err != nil {
-		return d, err
-	}
 	in, err := inputOf(d.Approval)
 	if err != nil {
 		return d, err
 	}
 	d.Reason, _ = domain.RefundReasonLabel(in.Reason)
 	d.OwnNote = in.Note
+	about := d.PaymentID
+	err = s.Store.ReadTenant(ctx, actor.MerchantID, func(tx *store.Tx) error {
+		if !d.TransactionID.IsZero() {
+			x, err := tx.Transaction(ctx, d.TransactionID)
+			about = x.PaymentID
+			return err
+		}
+		if in.Payout == nil {
+			return nil
+		}
+		to, err := s.payoutTo(ctx, tx, in.Payout)
+		d.Card, d.Through = to.card, join(to.link.conn.Name, s.ProviderLabel(to.link.conn.Provider))
+		for _, field := range slices.Sorted(maps.Keys(to.fields)) {
+			d.Impossible = to.fields[field]
+		}
+		if code := domain.CodeOf(err); code == domain.NotFound || code == domain.Unavailable {
+			d.Impossible, err = domain.MessageOf(err), nil
+		}
+		return err
+	})
+	if err != nil || about.IsZero() {
+		return d, err
+	}
+	if d.Of, err = s.Get(ctx, actor, about); err != nil {
+		return d, err
+	}
 	if d.Status == domain.ApprovalWaiting {
 		st := s.standing(d.Of.Payment, d.Of.Transactions, d.Of.Caps, d.Of.Connection)
 		why := domain.Allowed(actor, st, in.Action)
@@ -311,6 +383,13 @@ func (s *Service) Approval(ctx context.Context, actor domain.Actor, id domain.Ap
 		d.Impossible = why.Words()
 	}
 	return d, nil
+}
+
+func join(a, b string) string {
+	if a == "" {
+		return b
+	}
+	return a + " · " + b
 }
 
 // expire marks a request whose time is over. It is nobody's act.
@@ -382,36 +461,36 @@ func nothing(t domain.TransactionType) string {
 // factors for this very operation and amount, and that the approver is not who
 // asked. A request is good for one operation however many approve it at once: the
 // others get Conflict. It moves money at the provider.
-func (s *Service) Approve(ctx context.Context, actor domain.Actor, in ApproveInput) (Acted, error) {
+func (s *Service) Approve(ctx context.Context, actor domain.Actor, in ApproveInput) (Taken, error) {
 	if err := actor.Require(domain.ApprovalsDecide); err != nil {
-		return Acted{}, err
+		return Taken{}, err
 	}
 	a, err := s.CheckApprove(ctx, actor, in)
 	if err != nil {
-		return Acted{}, err
+		return Taken{}, err
 	}
 	now := s.now()
 	if in.Proof.UserID != actor.UserID || in.Proof.Purpose != a.Purpose() || now.Sub(in.Proof.At) > time.Minute {
-		return Acted{}, domain.Errorf(domain.NeedsStepUp, "%s Enter your password and a code for this very request.", nothing(a.Action))
+		return Taken{}, domain.Errorf(domain.NeedsStepUp, "%s Enter your password and a code for this very request.", nothing(a.Action))
 	}
 	note, err := decisionNote(in.Note, false)
 	if err != nil {
-		return Acted{}, err
+		return Taken{}, err
 	}
 	requester, err := s.requester(ctx, actor, a)
 	if err != nil {
-		return Acted{}, err
+		return Taken{}, err
 	}
-	do, err := s.operation(a)
+	op, err := inputOf(a)
 	if err != nil {
-		return Acted{}, err
+		return Taken{}, err
 	}
-	done, err := do(ctx, requester, &granted{approval: a, by: actor, note: note})
+	done, err := s.carryOut(ctx, requester, op, &granted{approval: a, by: actor, note: note})
 	if err == nil && done.Replayed {
 		// Somebody was quicker.
 		d, err := s.Approval(ctx, actor, in.ID)
 		if err != nil {
-			return Acted{}, err
+			return Taken{}, err
 		}
 		if d.DecidedBy != actor.UserID {
 			return done, domain.Errorf(domain.Conflict, "%s", d.Undecidable)
@@ -420,17 +499,15 @@ func (s *Service) Approve(ctx context.Context, actor domain.Actor, in ApproveInp
 	return done, err
 }
 
-// operation is how a kind of request is carried out. What changes a payment is
-// an ActInput.
-func (s *Service) operation(a domain.Approval) (func(context.Context, domain.Actor, *granted) (Acted, error), error) {
-	if a.PaymentID.IsZero() {
-		return nil, fmt.Errorf("payments: approval %s is for a %s, which nothing here carries out", a.ID, a.Action)
+// carryOut does an operation with its approval.
+func (s *Service) carryOut(ctx context.Context, requester domain.Actor, in ActInput, g *granted) (Taken, error) {
+	if in.Payout != nil {
+		in.Payout.approval = g
+		return s.Payout(ctx, requester, *in.Payout)
 	}
-	in, err := inputOf(a)
-	return func(ctx context.Context, requester domain.Actor, g *granted) (Acted, error) {
-		in.approval = g
-		return s.Act(ctx, requester, in)
-	}, err
+	in.approval = g
+	done, err := s.Act(ctx, requester, in)
+	return Taken{PaymentID: in.PaymentID, TransactionID: done.TransactionID, Status: done.Status, Replayed: done.Replayed}, err
 }
 
 // requester is the one who asked, with the role of today. The address of the

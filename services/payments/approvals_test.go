@@ -687,3 +687,75 @@ func TestALimitsTableIsKeptByTwo(t *testing.T) {
 		}
 	}
 }
+
+func TestAPayoutAboveTheLimitIsApprovedLikeARefund(t *testing.T) {
+	h := newHouse(t)
+	h.join(h.actor)
+	mara := h.person("Mara Quill", domain.Manager)
+	h.limit(domain.Payout, domain.PerItem, domain.Above(1000), domain.Above(4000))
+	h.limit(domain.Payout, domain.PerDay, none, domain.Above(9000))
+	in := h.payout(2000)
+	if _, err := h.svc.Payout(t.Context(), h.actor, in); domain.CodeOf(err) != domain.NeedsStepUp || !strings.HasPrefix(domain.MessageOf(err), "Nothing was paid out.") {
+		t.Fatalf("above the first: %v", err)
+	}
+	actor := h.actor
+	actor.SteppedUpAt = h.clock.now()
+	if taken, err := h.svc.Payout(t.Context(), actor, in); err != nil || taken.Status != domain.TxApproved {
+		t.Fatalf("stepped up: %+v, %v", taken, err)
+	}
+	_, err := h.svc.Payout(t.Context(), actor, h.payout(5000))
+	var beyond *payments.Beyond
+	if !errors.As(err, &beyond) || beyond.Action != domain.Payout || beyond.Amount != money.FromMinor(5000, gbp) {
+		t.Fatalf("above the second: %v", err)
+	}
+	ask := func(in payments.ActInput) (domain.ApprovalID, error) {
+		in.Key = domain.NewApprovalID().String()
+		return h.svc.AskApproval(t.Context(), h.actor, in, why)
+	}
+	wrong := *beyond.Wanted.Payout
+	wrong.CardID = domain.NewCardID()
+	if _, err := ask(payments.ActInput{Action: domain.ActPayout, Payout: &wrong}); err == nil {
+		t.Error("a payout to a card that is not there was asked for")
+	}
+	if _, err := ask(payments.ActInput{Action: domain.ActPayout, Payout: &in}); domain.CodeOf(err) != domain.Conflict {
+		t.Errorf("a payout that needs nobody: %v", err)
+	}
+	id, err := ask(beyond.Wanted)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := h.svc.Approval(t.Context(), mara, id)
+	if err != nil || d.Impossible != "" || !d.Card.Known() || d.Through == "" || d.OwnNote == "" {
+		t.Errorf("the approver sees %+v (%v)", d, err)
+	}
+	before := approved(h.sandbox.Cardflo)
+	var wg sync.WaitGroup
+	var won atomic.Int64
+	for range 5 {
+		other := h.person("Another", domain.Owner)
+		form := h.approval(other, id)
+		wg.Go(func() {
+			if taken, err := h.svc.Approve(t.Context(), other, form); err == nil && taken.Status == domain.TxApproved && !taken.PaymentID.IsZero() {
+				won.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	if won.Load() != 1 || approved(h.sandbox.Cardflo)-before != 1 {
+		t.Errorf("%d approved it, %d at the provider", won.Load(), approved(h.sandbox.Cardflo)-before)
+	}
+	if d, err = h.svc.Approval(t.Context(), mara, id); err != nil || d.Of.Payment.Kind != domain.Payout || d.Of.Payment.CreatedBy != h.actor.UserID || d.Of.Transactions[0].ApprovedBy != "Another" {
+		t.Errorf("it became %+v (%v)", d.Of.Payment, err)
+	}
+	if n := h.number(`select count(*) from audit_log where action = 'payment.payout.requested' and detail->>'approved_by_name' = 'Another'`); n != 1 {
+		t.Errorf("%d audit rows name the approver", n)
+	}
+	// 20.00 and 50.00 are in the day.
+	actor.SteppedUpAt = h.clock.now()
+	if _, err := h.svc.Payout(t.Context(), actor, h.payout(2001)); domain.CodeOf(err) != domain.NeedsApproval || !strings.Contains(domain.MessageOf(err), "in one day") {
+		t.Errorf("above the day: %v", err)
+	}
+	if _, err := h.svc.Payout(t.Context(), actor, h.payout(2000)); err != nil {
+		t.Errorf("exactly the day: %v", err)
+	}
+}

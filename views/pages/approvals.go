@@ -96,7 +96,7 @@ func decidedBy(a domain.Approval) string {
 
 func askErrors(v AskView) []components.FieldError {
 	var out []components.FieldError
-	for _, f := range []string{"why", "amount", "reason", "note"} {
+	for _, f := range []string{"why", "amount", "currency", "connection", "card", "reason", "note"} {
 		if text := v.Errors[f]; text != "" {
 			field := ""
 			if f == "why" {

@@ -58,11 +58,14 @@ type ApprovalView struct {
 	// Payment is nil when the operation changes no payment that exists.
 	Payment      *domain.Payment
 	Transactions []domain.Transaction
-	Reason       string
-	OwnNote      string
-	Impossible   string // why the payment does not allow it; empty while it does
-	Undecidable  string // why this person cannot decide; empty when they can
-	Own          bool   // this person asked for it
+	// Card and Through are where a payout goes, while there is no payment of it.
+	Card        domain.Card
+	Through     string
+	Reason      string
+	OwnNote     string
+	Impossible  string // why the payment does not allow it; empty while it does
+	Undecidable string // why this person cannot decide; empty when they can
+	Own         bool   // this person asked for it
 
 	Note        string // as typed with the approval
 	Errors      map[string]string
