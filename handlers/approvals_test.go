@@ -430,3 +430,37 @@ func TestLimitsAreAddedChangedAndRemoved(t *testing.T) {
 		}
 	}
 }
+
+func TestALargePayoutGoesThroughTwoPeople(t *testing.T) {
+	s := newTwoPeople(t)
+	s.exec(`update limits set action = 'payout' where per = 'item'`)
+	sale := s.maya.made("/payments", s.keyed(s.maya, "sale", nil))
+	open := "/payouts/new?payment=" + strings.TrimPrefix(sale, "/payments/")
+	pay := func(amount string) answer {
+		return s.maya.post("/payouts", s.fill(s.maya, open, "/payouts", map[string]string{"amount": amount, "note": "Raffle, first prize"}))
+	}
+	away, err := url.Parse(pay("150.00").wants(t, http.StatusSeeOther).Header.Get("Location"))
+	must(t, err)
+	back := away.Query().Get("next")
+	if away.Path != "/confirm" || !strings.HasPrefix(back, "/payouts/new?") {
+		t.Fatalf("it leads to %s", away)
+	}
+	s.maya.post("/confirm", s.factors(s.maya, url.Values{"next": {back}})).wants(t, http.StatusSeeOther)
+	form := s.maya.get(back).wants(t, http.StatusOK).doc(t)
+	if v, note := form.Find(`input[name=amount]`).AttrOr("value", ""), form.Find(`[name=note]`); v != "150.00" || note.AttrOr("value", note.Text()) != "Raffle, first prize" {
+		t.Errorf("the form comes back with %q", v)
+	}
+	ask := s.hidden(pay("480.00").wants(t, http.StatusConflict), "/approvals")
+	ask.Set("why", "The prize of the raffle")
+	request := s.maya.post("/approvals", ask).wants(t, http.StatusSeeOther).Header.Get("Location")
+	if n := s.count(`select count(*) from transactions where type = 'payout'`); n != 0 {
+		t.Fatalf("%d payouts", n)
+	}
+	if text := s.mara.get(request).wants(t, http.StatusOK).doc(t).Find("main").Text(); !strings.Contains(text, "Raffle, first prize") || !strings.Contains(text, "The prize of the raffle") {
+		t.Errorf("the approver reads %q", text)
+	}
+	made := s.mara.post(request+"/approve", s.factors(s.mara, url.Values{"amount": {"480.00"}, "note": {""}})).wants(t, http.StatusSeeOther).Header.Get("Location")
+	if text := s.maya.get(made).wants(t, http.StatusOK).doc(t).Find("main").Text(); !strings.Contains(text, "approved by Mara Quill") || !strings.Contains(text, "−£480.00") {
+		t.Errorf("the payout reads %q", text)
+	}
+}

@@ -94,6 +94,11 @@ func approvalSamples(add func(string, templ.Component)) {
 	gone := v
 	gone.Impossible = "That is more than can be refunded now."
 	add("approval-impossible", pages.Approval(gone))
+	payout := v
+	payout.Approval, payout.Payment, payout.Transactions, payout.Reason = approvalOf(13, 123456, domain.ApprovalWaiting, time.Minute), nil, nil, ""
+	payout.Approval.Action, payout.Approval.PaymentID, payout.Approval.PaymentReference = domain.Payout, domain.PaymentID{}, ""
+	payout.Card, payout.Through, payout.OwnNote = domain.Card{Brand: "Visa", Last4: "0936"}, "Card by phone · Cardflo", "Raffle, first prize"
+	add("approval-payout", pages.Approval(payout))
 	own := v
 	own.Own, own.Undecidable = true, "You asked for this yourself, so another person must decide."
 	add("approval-own", pages.Approval(own))
