@@ -254,6 +254,7 @@ func (h *house) serve(ctx context.Context, s serving) error {
 	server.Add(handlers.Confirm{Service: h.signin}.Routes()...)
 	server.Add((&handlers.Approvals{Service: h.payments, SignIn: h.signin}).Routes()...)
 	server.Add((&handlers.Limits{Service: h.payments, SignIn: h.signin}).Routes()...)
+	server.Add((&handlers.Worklists{Service: h.payments}).Routes()...)
 	server.Add((&handlers.Callbacks{Service: h.connections}).Routes()...)
 	server.Add((&handlers.Webhooks{Service: h.webhooks}).Routes()...)
 	server.Add((&handlers.Connections{Service: h.connections, SignIn: h.signin}).Routes()...)

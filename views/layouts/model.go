@@ -22,6 +22,8 @@ const (
 	NavPayments    Nav = "payments"
 	NavTake        Nav = "take"
 	NavApprovals   Nav = "approvals"
+	NavHolds       Nav = "holds"
+	NavTips        Nav = "tips"
 	NavCards       Nav = "cards"
 	NavConnections Nav = "connections"
 	NavAccount     Nav = "account"
@@ -36,6 +38,8 @@ type Can struct {
 	Refund       bool
 	CheckOutcome bool
 	Export       bool
+	SetTips      bool
+	Review       bool
 
 	SeeCards    bool
 	ManageCards bool
@@ -57,6 +61,8 @@ func CanOf(r domain.Role) Can {
 		Refund:       r.May(domain.PaymentsRefund),
 		CheckOutcome: r.May(domain.PaymentsCheck),
 		Export:       r.May(domain.PaymentsExport),
+		SetTips:      r.May(domain.PaymentsTip),
+		Review:       r.May(domain.PaymentsReview),
 
 		SeeCards:    r.May(domain.CardsRead),
 		ManageCards: r.May(domain.CardsManage),

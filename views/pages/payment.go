@@ -285,7 +285,10 @@ func timelineTitle(t domain.Transaction) string {
 	case domain.TxDeclined:
 		return name + " declined"
 	case domain.TxFailed:
-		if t.Type == domain.Refund {
+		switch t.Type {
+		case domain.Payout, domain.Register, domain.Deregister:
+			return name + " did not happen"
+		case domain.Refund:
 			return "Refund did not happen"
 		}
 		return name + " not charged"
