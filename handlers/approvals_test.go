@@ -92,7 +92,9 @@ func TestEveryRouteOfLimitsAndApprovalsAsEveryRole(t *testing.T) {
 	s.exec(`insert into limits (merchant_id, id, role, action, currency, per, step_up_minor, changed_at, changed_by, changed_by_name)
 		values ($1, $2, 'manager', 'void', 'GBP', 'item', 1, now(), $3, 'Olive')`, s.merchant, limit, s.user)
 	table := maps.Clone(platformRoutes)
-	for name, row := range paymentRoutes {
+	rows := maps.Clone(paymentRoutes)
+	maps.Copy(rows, worklistRoutes)
+	for name, row := range rows {
 		if _, path, _ := strings.Cut(name, " "); strings.Contains(path, ":id") {
 			row.path = strings.Replace(path, "/payments/:id", payment, 1)
 		}
