@@ -137,7 +137,8 @@ const transactionColumns = `t.id, t.payment_id, t.connection_id, t.reference, t.
 	t.original_ref, coalesce(t.provider_ref, ''), t.provider_code, t.provider_text, t.auth_code, t.redirect_url, t.note, t.schedule_ref, t.device_ref,
 	coalesce(t.created_by, '00000000-0000-0000-0000-000000000000'), t.created_by_name,
 	t.created_at, t.last_send_at, t.asked, t.absent, t.last_asked_at, t.next_ask_at, t.settled_at, t.tip_minor, t.final, t.expires_at, t.cancel_ref,
-	t.surcharge_minor, t.captures_at`
+	t.surcharge_minor, t.captures_at,
+	coalesce((select a.decided_by_name from approvals a where a.merchant_id = t.merchant_id and a.transaction_id = t.id), '')`
 
 func scanTransaction(row interface{ Scan(...any) error }, m domain.MerchantID, seen currencyCache) (domain.Transaction, error) {
 	x := domain.Transaction{MerchantID: m}
@@ -147,7 +148,8 @@ func scanTransaction(row interface{ Scan(...any) error }, m domain.MerchantID, s
 	err := row.Scan(&x.ID, &x.PaymentID, &x.ConnectionID, &x.Reference, &x.Type, &x.Status, &code, &amount, &x.Reason, &x.AttemptRef,
 		&x.OriginalRef, &x.ProviderRef, &x.ProviderCode, &x.ProviderText, &x.AuthCode, &x.RedirectURL, &x.Note, &x.ScheduleRef, &x.DeviceRef, &x.CreatedBy, &x.CreatedName,
 		&x.CreatedAt, &x.LastSendAt, &x.Asked, &x.Absent, &asked, &next, &settled,
-		&tip, &x.Final, &expires, &x.CancelRef, &surcharge, &captures)
+		&tip, &x.Final, &expires, &x.CancelRef, &surcharge, &captures,
+		&x.ApprovedBy)
 	if err != nil {
 		return x, err
 	}

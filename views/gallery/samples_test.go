@@ -370,6 +370,7 @@ func samples(frameURL, origin string) []sample {
 		add("error-"+time.Duration(status).String()[:3], pages.ErrorPage(v))
 	}
 	connectionSamples(add)
+	approvalSamples(add)
 	worklistSamples(add)
 	add("account", pages.Account(pages.AccountView{Layout: layout(), Name: "Maya Okafor", Email: "maya@harbourandrye.example", Role: "Owner", SignedInAt: now.Add(-time.Hour), EndsAt: now.Add(11 * time.Hour), IdleFor: 15 * time.Minute}))
 	add("card-return", pages.CardReturn(pages.CardReturnView{Outcome: "success"}))
