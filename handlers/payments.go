@@ -43,7 +43,12 @@ func (h *Payments) overview(c echo.Context) error {
 		return err
 	}
 	v := pages.OverviewView{Layout: layout(c, layouts.NavOverview, "Overview"), Waiting: o.Waiting, Latest: o.Latest, FirstDay: len(o.Latest) == 0}
+	v.Approvals = approvalsWaiting(o.Approvals)
 	v.More = max(0, o.Uncertain-len(o.Waiting))
+	v.Holds = o.Holds
+	if web.Actor(c).Role.May(domain.PaymentsReview) {
+		v.Reviews = o.Reviews
+	}
 	for _, w := range o.Calls {
 		v.Calls = append(v.Calls, pages.CallsWaiting{ConnectionID: w.ConnectionID, Connection: w.Name, Count: w.Count, More: w.More})
 	}
@@ -137,7 +142,7 @@ func (h *Payments) detailView(c echo.Context, d payments.Detail) pages.PaymentVi
 		model = layout(c, layouts.NavPayments, title)
 	}
 	v := pages.PaymentView{
-		Layout: model, Payment: d.Payment, Transactions: d.Transactions, Live: d.Asking(), JustTaken: c.QueryParam("new") == "1",
+		Layout: model, Payment: d.Payment, Transactions: d.Transactions, Requests: d.Requests, Live: d.Asking(), JustTaken: c.QueryParam("new") == "1",
 		Refund: d.Why[domain.ActRefund], Check: d.Why[domain.ActCheck], Messages: map[domain.TransactionID][]pages.ProviderMessage{}, GivesUpAt: map[domain.TransactionID]time.Time{},
 	}
 	if web.Actor(c).Role.May(domain.PaymentsTake) && !d.Sale().Link() {
@@ -168,7 +173,8 @@ func (h *Payments) detailView(c echo.Context, d payments.Detail) pages.PaymentVi
 
 // check asks the provider now and shows the payment again.
 func (h *Payments) check(c echo.Context) error {
-	if _, err := web.Form(c); err != nil {
+	form, err := web.Form(c, "next")
+	if err != nil {
 		return err
 	}
 	id, err := domain.ParsePaymentID(c.Param("id"))
@@ -180,6 +186,9 @@ func (h *Payments) check(c echo.Context) error {
 	}
 	if web.IsFragment(c) {
 		return h.detail(c)
+	}
+	if next := web.SafeNext(form.Get("next")); next != "" {
+		return web.Redirect(c, next)
 	}
 	return web.Redirect(c, "/payments/"+id.String())
 }
@@ -214,7 +223,7 @@ func refundFormView(c echo.Context, d payments.Detail, typed web.Values, errs ma
 
 func (h *Payments) refundForm(c echo.Context) error {
 	q := c.QueryParams()
-	return h.refundPage(c, http.StatusOK, web.Values{"kind": q.Get("kind"), "amount": clip(q.Get("amount")), "reason": q.Get("reason")}, nil, "")
+	return h.refundPage(c, http.StatusOK, web.Values{"kind": q.Get("kind"), "amount": clip(q.Get("amount")), "reason": q.Get("reason"), "note": clip(q.Get("note"))}, nil, "")
 }
 
 func (h *Payments) refundPage(c echo.Context, status int, typed web.Values, errs map[string]string, sentence string) error {

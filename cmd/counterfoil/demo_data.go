@@ -68,7 +68,7 @@ var demoMerchants = []demoMerchant{
 			{provider: "cardflo", name: "Card by phone", basePath: "/cardflo/api/v3",
 				settings: map[string]string{"cardFrameURL": "{sandbox}/cardflo/frame/cf-sandbox-signed-key", "partialVoid": "yes"},
 				secrets:  map[string]string{"apiKey": "cf-sandbox-signed-key", "username": "cf-sandbox-signed-user", "password": "cf-sandbox-signed-password", "sharedSecret": "cf-sandbox-signed-shared-secret"}},
-			{provider: "handpoint", name: "Saved cards", basePath: "/handpoint", secrets: map[string]string{"apiKey": "hp-sandbox-key", "callbackToken": "hp-sandbox-callback-token"}},
+			{provider: "handpoint", name: "Saved cards", basePath: "/handpoint", settings: map[string]string{"acquirer": "TSYS"}, secrets: map[string]string{"apiKey": "hp-sandbox-key", "callbackToken": "hp-sandbox-callback-token"}},
 			{provider: "cashflows", name: "Web and phone", basePath: "/cashflows", settings: map[string]string{"configurationId": "c0ffee00-0000-4000-8000-000000000001"},
 				secrets: map[string]string{"apiKey": "cashflows-sandbox-api-key"}},
 			{provider: "cloudflow", name: "Counter terminals", basePath: "/cloudflow", settings: map[string]string{"accountId": "Sandbox-Account"}, secrets: map[string]string{"apiToken": "Sandbox-Api-Token"}},
@@ -126,15 +126,22 @@ func seedDemo(ctx context.Context, h *house, sandbox string, now time.Time) erro
 		}
 		staff := map[domain.UserID]string{}
 		var order []domain.UserID
+		var owner domain.UserID
 		for _, p := range dm.people {
 			id, err := h.signin.CreateUserWithPassword(ctx, m.ID, signin.NewPerson{Email: p.email, Name: p.name, Role: p.role}, demoPassword, p.secret)
 			if err != nil {
 				return err
 			}
 			staff[id] = p.name
+			if p.role == domain.Owner {
+				owner = id
+			}
 			if p.role.May(domain.PaymentsTake) {
 				order = append(order, id)
 			}
+		}
+		if err := seedLimits(ctx, h.store, m, domain.Actor{UserID: owner, Name: dm.people[0].name}, now); err != nil {
+			return err
 		}
 		var conns []domain.Connection
 		for _, dc := range dm.connections {
@@ -159,8 +166,32 @@ func seedDemo(ctx context.Context, h *house, sandbox string, now time.Time) erro
 		if err := seedPayments(ctx, h.store, m, conns, order, staff, dm.perDay, rand.New(rand.NewPCG(20261120, uint64(i))), now); err != nil {
 			return err
 		}
+		if err := seedWorklists(ctx, h.store, m, conns, order[0], staff[order[0]], now); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// seedLimits gives managers limits in the shop's first currency: a refund above
+// 100 needs a step-up, above 400 another person, and so does all of a day above
+// 1,000.
+func seedLimits(ctx context.Context, st *store.Store, m domain.Merchant, owner domain.Actor, now time.Time) error {
+	cur := m.Currencies[0]
+	major := int64(1)
+	for range cur.Exponent() {
+		major *= 10
+	}
+	row := domain.Limit{Role: domain.Manager, Action: domain.Refund, Currency: cur, ChangedAt: now}
+	each, day := row, row
+	each.ID, each.Per, each.StepUpAbove, each.ApprovalAbove = domain.NewLimitID(), domain.PerItem, domain.Above(100*major), domain.Above(400*major)
+	day.ID, day.Per, day.ApprovalAbove = domain.NewLimitID(), domain.PerDay, domain.Above(1000*major)
+	return st.InTenant(ctx, m.ID, func(tx *store.Tx) error {
+		if err := tx.PutLimit(ctx, each, owner); err != nil {
+			return err
+		}
+		return tx.PutLimit(ctx, day, owner)
+	})
 }
 
 // moveDemo points the sample connections at where the emulators are this time.

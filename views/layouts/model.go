@@ -21,6 +21,9 @@ const (
 	NavOverview    Nav = "overview"
 	NavPayments    Nav = "payments"
 	NavTake        Nav = "take"
+	NavApprovals   Nav = "approvals"
+	NavHolds       Nav = "holds"
+	NavTips        Nav = "tips"
 	NavCards       Nav = "cards"
 	NavConnections Nav = "connections"
 	NavAccount     Nav = "account"
@@ -35,6 +38,8 @@ type Can struct {
 	Refund       bool
 	CheckOutcome bool
 	Export       bool
+	SetTips      bool
+	Review       bool
 
 	SeeCards    bool
 	ManageCards bool
@@ -42,6 +47,9 @@ type Can struct {
 
 	SeeConnections    bool
 	ManageConnections bool
+
+	SeeApprovals bool
+	ManageLimits bool
 }
 
 // CanOf computes Can from a role.
@@ -53,6 +61,8 @@ func CanOf(r domain.Role) Can {
 		Refund:       r.May(domain.PaymentsRefund),
 		CheckOutcome: r.May(domain.PaymentsCheck),
 		Export:       r.May(domain.PaymentsExport),
+		SetTips:      r.May(domain.PaymentsTip),
+		Review:       r.May(domain.PaymentsReview),
 
 		SeeCards:    r.May(domain.CardsRead),
 		ManageCards: r.May(domain.CardsManage),
@@ -60,6 +70,9 @@ func CanOf(r domain.Role) Can {
 
 		SeeConnections:    r.May(domain.ConnectionsRead),
 		ManageConnections: r.May(domain.ConnectionsManage),
+
+		SeeApprovals: r.May(domain.ApprovalsRead),
+		ManageLimits: r.May(domain.LimitsManage),
 	}
 }
 

@@ -85,12 +85,15 @@ func beginsOtherwise(v PaymentView, t domain.Transaction, newest bool) (n note, 
 			n.text += " Auth code " + t.AuthCode + "."
 		}
 		n.after = fill(words.after)
+		if t.Type == domain.Deregister {
+			n.text = v.Payment.Card.Prose() + ". " + providerWord(v.Payment) + " forgot it too."
+		}
 		if t.Type == domain.Register && t.Note != "" {
 			n.text = v.Payment.Card.Prose() + ", " + t.Note + "."
 		}
 	}
 	settled := !t.Status.Open()
-	return n, !settled || newest && (t.Status != domain.TxApproved || v.JustTaken || t.Type == domain.Register), true
+	return n, !settled || newest && (t.Status != domain.TxApproved || v.JustTaken || t.Amount.IsZero()), true
 }
 
 // beginnings are the words of each.
@@ -101,6 +104,29 @@ var beginnings = map[domain.TransactionType]struct{ doing, before, unknown, pers
 		"Do not pay it out again or give cash.", "Nothing was paid out.", "It did not happen.", "{amount} paid out", "The customer usually sees it in 3 to 5 working days."},
 	domain.Register: {"Storing the card", "Nothing is stored", "We do not know yet whether the card was stored", "A person must find out whether the card was stored",
 		"Do not store it again.", "Nothing was stored.", "It did not happen.", "Card stored", "It stands under Stored cards."},
+	domain.Deregister: {"Forgetting the card", "", "We do not know yet whether the card was forgotten", "A person must find out whether the card was forgotten",
+		"It is not charged meanwhile.", "The card is still stored.", "It did not happen.", "Card forgotten", ""},
+}
+
+// beganTitle is the timeline's title of what has a word of its own; empty for
+// everything else.
+func beganTitle(t domain.Transaction) string {
+	if t.Link() && t.Status == domain.TxProcessing {
+		return "Link sent"
+	}
+	titles, ok := map[domain.TransactionType]struct{ doing, unknown, done, not, person string }{
+		domain.Register:   {"Storing the card", "Card sent to be stored, outcome unknown", "Card stored", "Card not stored", "Storing the card needs a person"},
+		domain.Deregister: {"Forgetting the card", "Card sent to be forgotten, outcome unknown", "Card forgotten", "Card not forgotten", "Forgetting the card needs a person"},
+		domain.Payout:     {"Paying out", "Payout sent, outcome unknown", "Paid out", "Not paid out", "Payout needs a person"},
+	}[t.Type]
+	switch {
+	case !ok:
+		return ""
+	case t.Status == domain.TxProcessing && t.RedirectURL != "":
+		return "Waiting for the card"
+	}
+	return map[domain.TransactionStatus]string{domain.TxPending: titles.doing, domain.TxProcessing: titles.doing, domain.TxUnknown: titles.unknown, domain.TxApproved: titles.done,
+		domain.TxDeclined: titles.not, domain.TxFailed: titles.not, domain.TxNeedsPerson: titles.person}[t.Status]
 }
 
 // howItBegan is what kind of payment it is, where it is no plain sale; empty for

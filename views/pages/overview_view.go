@@ -16,9 +16,15 @@ type OverviewView struct {
 	// stand under "Needs you". More is how many are not in the list.
 	Waiting []domain.Payment
 	More    int
+	// Holds are open holds that lapse within three days, Reviews payments that a
+	// risk check left for a person.
+	Holds, Reviews int
 	// Calls are providers' own calls that could not be applied.
-	Calls  []CallsWaiting
-	Latest []domain.Payment // newest first, five or so
+	Calls []CallsWaiting
+	// Approvals says how many requests wait for this person's decision: "2 refunds
+	// wait for approval". Empty: none.
+	Approvals string
+	Latest    []domain.Payment // newest first, five or so
 	// FirstDay says that the merchant has no payment at all.
 	FirstDay bool
 }

@@ -254,14 +254,14 @@ func timelineStatus(t domain.Transaction) components.Status {
 }
 
 func timelineTitle(t domain.Transaction) string {
+	if title := beganTitle(t); title != "" {
+		return title
+	}
 	name := t.Type.Label()
 	switch t.Status {
 	case domain.TxPending:
 		return name + " being sent"
 	case domain.TxProcessing:
-		if t.Link() {
-			return "Link sent"
-		}
 		if t.Type.Begins() && t.RedirectURL != "" {
 			return "Waiting for the card"
 		}

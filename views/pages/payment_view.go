@@ -39,6 +39,8 @@ type PaymentView struct {
 	GivesUpAt map[domain.TransactionID]time.Time
 	Receipt   components.Receipt
 	Begin     BeginningView
+	// Requests wait for another person's approval.
+	Requests []domain.Approval
 }
 
 // ProviderMessage is one line of what was said between us and a provider,
