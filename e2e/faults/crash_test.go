@@ -3,6 +3,7 @@ package faults
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -220,6 +221,28 @@ func (h *house) survive(t *testing.T, a *action, c crash) {
 	h.check(t)
 	if got := h.status(t, f); got != c.want {
 		t.Errorf("the %s ends %s, want %s", a.typ, got, c.want)
+	}
+	if c.want == "needs_person" {
+		h.writeDown(t, f)
+		h.check(t)
+		if got := h.status(t, f); got != "failed" {
+			t.Errorf("a person wrote down that nothing happened, and the %s is %s", a.typ, got)
+		}
+	}
+}
+
+// writeDown is a person who found out that an operation did not happen.
+func (h *house) writeDown(t testing.TB, f form) {
+	t.Helper()
+	var id, payment string
+	must(t, h.owner.QueryRow(`select t.id, t.payment_id from idempotency_keys k join transactions t on t.id = k.transaction_id where k.key = $1`, f.key()).Scan(&id, &payment))
+	page := "/payments/" + payment + "/settle"
+	_, text, err := h.request(http.MethodGet, page+"?transaction="+id, nil)
+	must(t, err)
+	res, _, err := h.request(http.MethodPost, page, url.Values{"_csrf": {hidden(text, "_csrf")}, "transaction": {id}, "happened": {"no"}, "provider_ref": {""}, "note": {"It is not in the portal."}})
+	must(t, err)
+	if res.StatusCode != http.StatusSeeOther {
+		t.Fatalf("what a person found out was answered %s", res.Status)
 	}
 }
 

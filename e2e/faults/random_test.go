@@ -2,6 +2,7 @@ package faults
 
 import (
 	"errors"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
@@ -164,7 +165,7 @@ func TestProcessesKilledAtRandomMomentsLoseNothingAndDoubleNothing(t *testing.T)
 // whatever they ask for (I7).
 func (h *house) strangers(t *testing.T, other *house) {
 	t.Helper()
-	rows, err := h.owner.Query(`select id, reference, order_reference from payments where merchant_id = $1 order by created_at limit 25`, other.merchant.String())
+	rows, err := h.owner.Query(`select id, reference, order_reference from payments where merchant_id = $1 order by created_at limit 15`, other.merchant.String())
 	must(t, err)
 	defer func() { _ = rows.Close() }()
 	type payment struct{ id, reference, order string }
@@ -178,10 +179,10 @@ func (h *house) strangers(t *testing.T, other *house) {
 	if len(theirs) == 0 {
 		t.Fatal("the other merchant has no payments to ask for")
 	}
-	lists := []string{"/", "/payments?limit=200", "/payments.csv"}
+	lists := []string{"/", "/payments?limit=200", "/payments.csv", "/preauths", "/tips", "/reviews", "/payments/open", "/cards", "/approvals"}
 	for _, p := range theirs {
 		lists = append(lists, "/payments?q="+p.reference)
-		for _, page := range []string{"", "/refund", "/receipt"} {
+		for _, page := range []string{"", "/refund", "/capture", "/increase", "/decrease", "/void", "/tip", "/settle", "/provider", "/receipt", "/store-card", "/link-cancel"} {
 			res, text, err := h.request(http.MethodGet, "/payments/"+p.id+page, nil)
 			must(t, err)
 			if res.StatusCode != http.StatusNotFound || strings.Contains(text, p.reference) {
@@ -191,9 +192,21 @@ func (h *house) strangers(t *testing.T, other *house) {
 		f, err := sellCard.fill(h, "") // for its hidden fields
 		must(t, err)
 		f.fields = url.Values{"_csrf": f.fields["_csrf"], "_key": f.fields["_key"], "kind": {"part"}, "amount": {"1.00"}, "reason": {"returned"}, "note": {""}}
-		f.path = "/payments/" + p.id + "/refunds"
-		if status, _, err := h.post(f); status != http.StatusNotFound {
-			t.Errorf("I7: a refund of another merchant's payment was answered %d, %v", status, err)
+		for _, path := range []string{"/refunds", "/capture", "/increase", "/decrease", "/void", "/tip"} {
+			f := f
+			f.path = "/payments/" + p.id + path
+			f.fields = maps.Clone(f.fields)
+			switch path {
+			case "/void":
+				f.fields = url.Values{"_csrf": f.fields["_csrf"], "_key": f.fields["_key"], "shown": {"1.00"}, "note": {""}}
+			case "/refunds":
+			default:
+				f.fields.Del("kind")
+				f.fields.Del("reason")
+			}
+			if status, _, err := h.post(f); status != http.StatusNotFound {
+				t.Errorf("I7: %s of another merchant's payment was answered %d, %v", path, status, err)
+			}
 		}
 	}
 	for _, page := range lists {
