@@ -43,6 +43,7 @@ const (
 	ReasonDeviceOffline     Reason = "device_offline"
 	ReasonNotCancellable    Reason = "not_cancellable"
 	ReasonSchedule          Reason = "schedule_refused"
+	ReasonByHand            Reason = "by_hand" // a person wrote down what became of it
 )
 
 // reasonWords holds, per reason, what happened and what to tell the customer.
@@ -80,6 +81,7 @@ var reasonWords = map[Reason][2]string{
 	ReasonDeviceOffline:     {"The terminal does not answer, and nothing was sent to it.", "Check that it is switched on and connected, then start again."},
 	ReasonNotCancellable:    {"The payment on the terminal can no longer be stopped.", "Wait for its outcome; it can be refunded afterwards."},
 	ReasonSchedule:          {"The provider refused this change of the schedule.", "Check the schedule’s state and dates before you try again."},
+	ReasonByHand:            {"A person found out at the provider that it did not happen.", "It is safe to start again."},
 	ReasonCardToken:         {"The provider no longer knows this stored card.", "Ask for the card again."},
 }
 
@@ -93,6 +95,8 @@ func (r Reason) Label() string {
 	switch r {
 	case ReasonDeclined:
 		return "No reason given"
+	case ReasonByHand:
+		return "Written down by a person"
 	case ReasonCallBank:
 		return "Bank wants a call"
 	case ReasonNeverArrived:

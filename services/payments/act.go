@@ -25,7 +25,8 @@ type ActInput struct {
 	Action domain.Action
 	// Amount is in minor units of the payment's currency: what is refunded,
 	// captured (tip included), added or taken away, or the new tip, which may be
-	// zero. A void takes none.
+	// zero. A void undoes all that there is; an Amount says what its form showed,
+	// and another one by now is a Conflict.
 	Amount money.Amount
 	Tip    money.Amount // ActCapture: the part of Amount that is a tip; zero value: none
 	Final  bool         // ActCapture: give back what is left of the hold
@@ -271,6 +272,9 @@ func (s *Service) openAct(ctx context.Context, actor domain.Actor, in ActInput, 
 				if x.Amount, err = adjusted(original, txs); err != nil {
 					return err
 				}
+			}
+			if in.Amount.IsPositive() && in.Amount != x.Amount {
+				return refusedAct(in.Action, "It is "+merchant.Format(x.Amount)+" by now, not "+merchant.Format(in.Amount)+". Look at it again.")
 			}
 		case domain.ActCapture:
 			x.Tip, x.Final = in.Tip, in.Final || !l.caps.Has(domain.CanCaptureAgain)
