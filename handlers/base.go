@@ -14,6 +14,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/counterfoil/counterfoil/services/domain"
+	"github.com/counterfoil/counterfoil/services/payments"
 	"github.com/counterfoil/counterfoil/views/components"
 	"github.com/counterfoil/counterfoil/views/layouts"
 	"github.com/counterfoil/counterfoil/views/pages"
@@ -96,6 +97,7 @@ func ErrorPage(c echo.Context, status int, err error) error {
 // password, code, card token, form token or key.
 var keptFields = []struct{ name, label string }{
 	{"amount", "Amount"},
+	{"tip", "Tip"},
 	{"currency", "Currency"},
 	{"order_reference", "Order reference"},
 	{"connection", ""}, // an id: carried on, not shown
@@ -120,10 +122,26 @@ var returnForms = []struct {
 		func(p string) string { return strings.TrimSuffix(p, "s") }, "Nothing was refunded."},
 	{func(p string) bool { return strings.HasPrefix(p, "/payments/") && strings.HasSuffix(p, "/check") },
 		func(p string) string { return strings.TrimSuffix(p, "/check") }, ""},
+	{actionForm(domain.ActCapture), samePath, payments.Nothing(domain.ActCapture)},
+	{actionForm(domain.ActIncrease), samePath, payments.Nothing(domain.ActIncrease)},
+	{actionForm(domain.ActDecrease), samePath, payments.Nothing(domain.ActDecrease)},
+	{actionForm(domain.ActVoid), samePath, payments.Nothing(domain.ActVoid)},
+	{actionForm(domain.ActTip), samePath, payments.Nothing(domain.ActTip)},
+	{actionForm(domain.ActSettle), samePath, "Nothing was written down."},
+	{func(p string) bool { return strings.HasPrefix(p, "/payments/") && strings.HasSuffix(p, "/provider") }, samePath, ""},
 	{func(p string) bool { return p == "/connections" }, func(string) string { return "/connections/new" }, "Nothing was added."},
 	{func(p string) bool { return strings.HasPrefix(p, "/connections/") }, connectionPage, "Nothing was changed."},
 	{func(p string) bool { return strings.HasPrefix(p, "/account") }, func(string) string { return "/account" }, ""},
 	{func(p string) bool { return strings.HasPrefix(p, "/signin") }, func(string) string { return "/signin" }, ""},
+}
+
+func samePath(p string) string { return p }
+
+// actionForm matches the address of an action's form.
+func actionForm(a domain.Action) func(string) bool {
+	return func(p string) bool {
+		return strings.HasPrefix(p, "/payments/") && strings.HasSuffix(p, "/"+pages.ActionPath(a))
+	}
 }
 
 // refusedForm is what is known of a posted form that was not acted upon.

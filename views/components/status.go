@@ -22,8 +22,10 @@ func PaymentStatus(s domain.PaymentStatus) Status {
 		st.Tone, st.Icon, st.Loud = "unknown", "circle-question-mark", true
 	case domain.PaymentNeedsPerson:
 		st.Tone, st.Icon, st.Loud = "warn", "user-round-search", true
-	case domain.PaymentApproved:
+	case domain.PaymentApproved, domain.PaymentCaptured:
 		st.Tone, st.Icon = "good", "circle-check"
+	case domain.PaymentLinkSent:
+		st.Tone, st.Icon = "info", "link"
 	case domain.PaymentPartRefunded, domain.PaymentRefunded:
 		st.Icon = "undo-2"
 	case domain.PaymentDeclined:
