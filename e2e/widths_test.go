@@ -137,7 +137,7 @@ func TestPagesOfASaleFitEveryWidthAndScheme(t *testing.T) {
 	v.shows(v.box().GetByLabel("Card number"))
 	v.everyWidth("waiting for the card")
 	must(t, v.box().GetByRole("button", playwright.FrameLocatorGetByRoleOptions{Name: "Cancel payment"}).Click())
-	v.sees("Nothing was taken.", "The card details were not completed.")
+	v.sees("Nothing was taken.", "It was cancelled before it was completed.")
 	v.everyWidth("cancelled")
 	v.saleByFrame("45.12", "WIDTHS-2", "4000 3000 1111 2220")
 	v.sees("Declined. Nothing was taken.")

@@ -382,11 +382,32 @@ func TestADeclineSaysWhyAndWhatToTellTheCustomer(t *testing.T) {
 	b := sh.browser().signIn("maya@example.com")
 	must(t, sh.sandbox.Handpoint.Kit().Outcomes.Push(kit.Outcome{Result: kit.Decline, Code: "51"}))
 	page := b.get(sh.sell(b, "42.00")+"?new=1").wants(t, http.StatusOK).doc(t).Find("main").Text()
-	what, next := domain.ReasonInsufficientFunds.Words()
-	for _, want := range []string{"Declined", "Nothing was taken", what, next} {
+	e := domain.ReasonInsufficientFunds.Explain()
+	for _, want := range []string{"Declined", "Nothing was taken", e.What, e.Do, e.Say, e.Advice.Words()} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page does not say %q", want)
 		}
+	}
+}
+
+// A code that no table translates is quoted on the page as it came, and the list
+// says whose words they are.
+func TestAnUnmappedCodeShowsTheProvidersOwnWords(t *testing.T) {
+	sh := newShop(t)
+	b := sh.browser().signIn("maya@example.com")
+	must(t, sh.sandbox.Handpoint.Kit().Outcomes.Push(kit.Outcome{Result: kit.Decline, Code: "ZZ", Message: "Ask again on Friday"}))
+	payment := sh.sell(b, "42.00")
+	page := b.get(payment+"?new=1").wants(t, http.StatusOK).doc(t).Find("main").Text()
+	for _, want := range []string{"Declined", "Nothing was taken", "The provider said “Ask again on Friday” (code “ZZ”).", domain.RetryNotKnown.Words()} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page does not say %q", want)
+		}
+	}
+	if bare, _ := domain.ReasonDeclined.Words(); strings.Contains(page, bare) {
+		t.Errorf("the page invents %q", bare)
+	}
+	if list := b.get("/payments").wants(t, http.StatusOK).doc(t).Find("table").Text(); !strings.Contains(list, domain.ReasonUnmapped.Label()) {
+		t.Error("the list does not say that the reason is the provider's own")
 	}
 }
 

@@ -187,16 +187,130 @@ func TestEveryStatusAndReasonHasWords(t *testing.T) {
 			t.Errorf("transaction status %s has no word", s)
 		}
 	}
+	for _, a := range domain.RetryAdvices {
+		if w := a.Words(); !strings.HasSuffix(w, ".") || strings.ContainsAny(w, "!_") {
+			t.Errorf("advice %s: %q is not a calm sentence", a, w)
+		}
+	}
+	labels := map[string]domain.Reason{}
 	for _, r := range domain.Reasons() {
-		what, next := r.Words()
-		for _, w := range []string{what, next} {
-			if !strings.HasSuffix(w, ".") || strings.ContainsAny(w, "!_") {
+		e := r.Explain()
+		for _, w := range []string{e.What, e.Do, e.Say} {
+			if !strings.HasSuffix(w, ".") && !strings.HasSuffix(w, "?") || strings.ContainsAny(w, "!_") || strings.Contains(strings.ToLower(w), "please") {
 				t.Errorf("reason %s: %q is not a calm sentence", r, w)
 			}
 		}
-		if r.Label() == "" || strings.Contains(r.Label(), "_") {
-			t.Errorf("reason %s has the label %q", r, r.Label())
+		if strings.HasSuffix(e.What, "?") || strings.Count(e.What, ". ") > 0 {
+			t.Errorf("reason %s: what happened is not one sentence: %q", r, e.What)
 		}
+		if what, do := r.Words(); what != e.What || do != e.Do {
+			t.Errorf("reason %s is told in two ways", r)
+		}
+		if !slices.Contains(domain.RetryAdvices, e.Advice) || e.Advice != r.Advice() {
+			t.Errorf("reason %s has the advice %q", r, e.Advice)
+		}
+		label := r.Label()
+		if label == "" || strings.Contains(label, "_") || labels[label] != "" {
+			t.Errorf("reason %s has the label %q, as %q", r, label, labels[label])
+		}
+		labels[label] = r
+	}
+	if domain.ReasonNone.Label() != "" {
+		t.Errorf("no reason has the label %q", domain.ReasonNone.Label())
+	}
+}
+
+// What a person reads out accuses nobody: of a stopped card the customer hears
+// that it was declined.
+func TestTheCustomerIsNeverToldOfTheftOrSuspicion(t *testing.T) {
+	for _, r := range domain.Reasons() {
+		for _, typ := range []domain.TransactionType{domain.Sale, domain.Refund, domain.Payout, domain.Register} {
+			say := strings.ToLower(domain.Transaction{Type: typ, Status: domain.TxDeclined, Reason: r}.Explain().Say)
+			if say == "" {
+				t.Errorf("%s of a %s has no words for the customer", r, typ)
+			}
+			for _, never := range []string{"stolen", "steal", "lost", "fraud", "risk", "suspici", "suspect", "black", "police", "pick", "insufficient", "funds", "limit"} {
+				if strings.Contains(say, never) {
+					t.Errorf("%s of a %s tells the customer %q", r, typ, say)
+				}
+			}
+		}
+	}
+}
+
+// The card schemes' practice: what the issuer will never approve is not sent
+// again, what it cannot approve now may be on another day.
+func TestWhatMayBeTriedAgainFollowsTheCardSchemes(t *testing.T) {
+	for advice, reasons := range map[domain.RetryAdvice][]domain.Reason{
+		domain.MustNotRetryCard: {domain.ReasonLostOrStolen, domain.ReasonPickUp, domain.ReasonInvalidCard, domain.ReasonClosedAccount, domain.ReasonSuspectedFraud,
+			domain.ReasonUnsupportedCard, domain.ReasonPaymentsStopped},
+		domain.RetryAnotherDay: {domain.ReasonInsufficientFunds, domain.ReasonLimitExceeded, domain.ReasonTooManyAttempts},
+		domain.MayRetryOnce:    {domain.ReasonDeclined},
+		domain.RetryAfterFix:   {domain.ReasonExpiredCard, domain.ReasonSecurityCode, domain.ReasonConfirmation},
+		domain.RetrySoon:       {domain.ReasonBankUnavailable},
+		domain.FindOutFirst:    {domain.ReasonDuplicate, domain.ReasonConcurrent},
+		domain.RetryNotKnown:   {domain.ReasonUnmapped, "a reason of a later version"},
+	} {
+		for _, r := range reasons {
+			if got := r.Advice(); got != advice {
+				t.Errorf("%s: %s, want %s", r, got, advice)
+			}
+		}
+	}
+	for a, allows := range map[domain.RetryAdvice]bool{
+		domain.MayRetry: true, domain.MayRetryOnce: true, domain.RetrySoon: true, domain.RetryAnotherDay: true, domain.RetryAfterFix: true,
+		domain.FindOutFirst: false, domain.MustNotRetry: false, domain.MustNotRetryCard: false, domain.RetryNotKnown: false, "": false,
+	} {
+		if a.Allows() != allows || allows && strings.Contains(a.Words(), "must not") {
+			t.Errorf("%q allows: %v, and says %q", a, a.Allows(), a.Words())
+		}
+	}
+}
+
+func TestWhatNoTableTranslatesIsTheProvidersOwnWords(t *testing.T) {
+	for want, x := range map[string]domain.Transaction{
+		"The provider said “Ask again on Friday” (code “ZZ”).": {ProviderText: "Ask again on Friday", ProviderCode: "ZZ"},
+		"The provider said “Ask again on Friday”.":             {ProviderText: "Ask again on Friday"},
+		"The provider gave the code “ZZ” and no words.":        {ProviderCode: "ZZ"},
+		"The provider gave neither a code nor words.":          {},
+	} {
+		for _, r := range []domain.Reason{domain.ReasonUnmapped, "a reason of a later version"} {
+			x.Type, x.Status, x.Reason = domain.Sale, domain.TxDeclined, r
+			if got := x.Explain().What; got != want {
+				t.Errorf("%q, want %q", got, want)
+			}
+		}
+	}
+	// A translated reason is told in our words, whatever the provider's were.
+	x := domain.Transaction{Type: domain.Sale, Status: domain.TxDeclined, Reason: domain.ReasonExpiredCard, ProviderText: "54 EXP", ProviderCode: "54"}
+	if got := x.Explain().What; got != "The card has expired." {
+		t.Error(got)
+	}
+}
+
+func TestOnlyWhatDidNotGoThroughIsExplained(t *testing.T) {
+	for _, s := range domain.TransactionStatuses {
+		e := domain.Transaction{Type: domain.Sale, Status: s, Reason: domain.ReasonDeclined}.Explain()
+		if ended := s == domain.TxDeclined || s == domain.TxFailed; (e == domain.Explanation{}) == ended {
+			t.Errorf("%s: %+v", s, e)
+		}
+	}
+}
+
+func TestARefundIsExplainedForWhatItIs(t *testing.T) {
+	explain := func(typ domain.TransactionType, r domain.Reason) domain.Explanation {
+		return domain.Transaction{Type: typ, Status: domain.TxDeclined, Reason: r}.Explain()
+	}
+	for _, typ := range []domain.TransactionType{domain.Refund, domain.Payout} {
+		for _, r := range domain.Reasons() {
+			e := explain(typ, r)
+			if strings.Contains(e.Do, "another card") || strings.Contains(e.Do, "another one") || strings.Contains(e.Say, "another card") {
+				t.Errorf("%s for %s: money cannot go back to another card: %+v", typ, r, e)
+			}
+		}
+	}
+	if e := explain(domain.Capture, domain.ReasonInsufficientFunds); e.Say != "" || e.Do == "" {
+		t.Errorf("nobody waits for a capture: %+v", e)
 	}
 }
 

@@ -102,7 +102,13 @@ type house struct {
 func newHouse(t *testing.T) *house {
 	t.Helper()
 	db := storetest.New(t)
-	st, err := store.Open(t.Context(), store.Config{URL: db.AppURL, MaxOpen: 16})
+	return houseOn(t, db, db.AppURL)
+}
+
+// houseOn is newHouse on a database that is there, reached by an address.
+func houseOn(t *testing.T, db *storetest.DB, address string) *house {
+	t.Helper()
+	st, err := store.Open(t.Context(), store.Config{URL: address, MaxOpen: 16})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -139,8 +139,8 @@ func (s *Service) translate(l link, x domain.Transaction, res providers.Result, 
 			// Nobody's bank said no: the card was never typed.
 			a.to = domain.TxFailed
 		}
-		if a.set.Reason == domain.ReasonNone {
-			a.set.Reason = domain.ReasonDeclined
+		if a.set.Reason == domain.ReasonNone || a.set.Reason == domain.ReasonUnmapped {
+			a.set.Reason = unmapped(res.Code, res.Text, domain.ReasonDeclined)
 		}
 	case providers.Pending, providers.Absent:
 		// "Absent" is no verdict on a call that was just answered; Resolve
@@ -169,7 +169,16 @@ func reasonOf(e *providers.Error) domain.Reason {
 	case providers.KindUnsupported:
 		return domain.ReasonNotAllowed
 	}
-	return domain.ReasonInvalidRequest
+	return unmapped(e.Code, e.Text, domain.ReasonInvalidRequest)
+}
+
+// unmapped is the reason of a no that no table translates: the provider's own
+// words, unless it gave none at all.
+func unmapped(code, text string, bare domain.Reason) domain.Reason {
+	if code == "" && text == "" {
+		return bare
+	}
+	return domain.ReasonUnmapped
 }
 
 // settle is the one function in which the sale, the refund, the poller, the

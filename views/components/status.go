@@ -34,6 +34,10 @@ func PaymentStatus(s domain.PaymentStatus) Status {
 		st.Icon = "circle-x"
 	case domain.PaymentAuthorised:
 		st.Tone, st.Icon = "info", "hourglass"
+	case domain.PaymentCaptured:
+		st.Tone, st.Icon = "good", "circle-check"
+	case domain.PaymentLinkSent:
+		st.Tone, st.Icon = "info", "link"
 	case domain.PaymentVoided:
 		st.Icon = "ban"
 	case domain.PaymentDisputed:

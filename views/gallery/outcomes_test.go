@@ -165,7 +165,7 @@ func outcomeSamples(add func(sample)) {
 func TestAnUnknownOutcomeSaysWhenTheProviderCanDecide(t *testing.T) {
 	doc := render(t, pages.Payment(unknownOn("Handpoint", pages.Deciding{At: now.Add(61 * time.Second), Wants: 1})))
 	words := text(doc.Find(".note.unknown"))
-	for _, want := range []string{"We do not know yet whether £42.00 was taken", "Handpoint can say so from 14:33:12 1 min 1 s left", "Our reference there7f31c0a9", "Quay Street till · Handpoint"} {
+	for _, want := range []string{"We do not know yet whether £42.00 was taken", "Handpoint can say so from 14:33:12 on. Before that, “not known” means nothing. 1 min 1 s left", "Our reference there7f31c0a9", "Quay Street till · Handpoint"} {
 		if !strings.Contains(words, want) {
 			t.Errorf("the note does not say %q: %s", want, words)
 		}
@@ -175,7 +175,7 @@ func TestAnUnknownOutcomeSaysWhenTheProviderCanDecide(t *testing.T) {
 		t.Error("the countdown has no seconds, or stands in a region that is read out")
 	}
 	words = text(render(t, pages.Payment(unknownOn("Cardflo", pages.Deciding{At: now.Add(269 * time.Second), Wants: 2}))).Find(".note.unknown"))
-	if want := "From 14:36:40 4 min 29 s left on, 2 answers “not known” in a row mean that Cardflo never charged it. There were 0 so far."; !strings.Contains(words, want) {
+	if want := "From 14:36:40 on, 2 answers “not known” in a row mean that Cardflo never charged it. There were 0 so far."; !strings.Contains(words, want) {
 		t.Errorf("the note does not say %q: %s", want, words)
 	}
 }
@@ -216,10 +216,10 @@ func TestTheButtonReadsTheAmountBack(t *testing.T) {
 func TestADifferenceIsMarkedByMoreThanColour(t *testing.T) {
 	doc := render(t, pages.Payment(differing()))
 	rows := doc.Find("tr.diff")
-	if rows.Length() != 2 || text(rows.First()) != "Amount£92.60£90.00Differs" || rows.Find("svg").Length() != 2 {
+	if rows.Length() != 2 || text(rows.First()) != "AmountDiffers£92.60£90.00" || rows.Find("svg").Length() != 2 {
 		t.Errorf("%d rows differ, the first: %s", rows.Length(), text(rows.First()))
 	}
-	if words := text(doc.Find(".note.bad")); !strings.Contains(words, "Our record and cardflo’s differ") || !strings.Contains(words, "another amount, card’s last four") {
+	if words := text(doc.Find(".note.bad")); !strings.Contains(words, "Our record and cardflo’s differ") || !strings.Contains(words, "another amount and card’s last four") {
 		t.Errorf("the note says: %s", words)
 	}
 }

@@ -278,9 +278,51 @@ func TestASettledPaymentDoesNotPoll(t *testing.T) {
 
 func TestADeclineSaysThatNothingWasTakenAndWhatToDo(t *testing.T) {
 	words := text(render(t, pages.Payment(open(domain.PaymentDeclined, domain.TxDeclined))).Find(".note.bad"))
-	for _, want := range []string{"Declined. Nothing was taken.", "insufficient funds", "What to do: Ask for another card"} {
+	for _, want := range []string{"Declined. Nothing was taken.", "insufficient funds", "What to do: Ask for another card",
+		"Say to the customer: “Your bank did not approve the payment today.", "on another day, not today"} {
 		if !strings.Contains(words, want) {
 			t.Errorf("the note does not say %q: %s", want, words)
+		}
+	}
+}
+
+func TestEveryReasonIsToldWithWordsForTheCustomerAndAnAdvice(t *testing.T) {
+	have := sprites(t)
+	for _, r := range domain.Reasons() {
+		page := render(t, pages.Payment(declinedFor(r, "Try again on Friday", "ZZ")))
+		note := page.Find(".note.bad")
+		e := r.Explain()
+		if r == domain.ReasonUnmapped {
+			e.What = "The provider said “Try again on Friday” (code “ZZ”)."
+		}
+		for _, want := range []string{e.What, "What to do: " + e.Do, "Say to the customer: “" + e.Say + "”", e.Advice.Words()} {
+			if !strings.Contains(text(note), want) {
+				t.Errorf("%s: the note does not say %q: %s", r, want, text(note))
+			}
+		}
+		if !strings.Contains(text(page.Find(".timeline li").First()), e.What) {
+			t.Errorf("%s: the timeline does not say what happened", r)
+		}
+		if icon := note.Find("p .i use").AttrOr("href", ""); !have[icon[strings.Index(icon, "#")+1:]] {
+			t.Errorf("%s: the advice has the icon %q", r, icon)
+		}
+		if again := note.Find("a.btn").Length() > 0; again == (e.Advice == domain.FindOutFirst) {
+			t.Errorf("%s: a new payment is offered: %v", r, again)
+		}
+	}
+}
+
+// A code that no table has is quoted; no reason of ours stands beside it.
+func TestAnUnmappedCodeShowsTheProvidersWordsAndNoReasonOfOurs(t *testing.T) {
+	for code, want := range map[string]string{"ZZ": "The provider gave the code “ZZ” and no words.", "": "The provider gave neither a code nor words."} {
+		page := text(render(t, pages.Payment(declinedFor(domain.ReasonUnmapped, "", code))).Find("main"))
+		if !strings.Contains(page, want) || !strings.Contains(page, "We do not know whether it may be tried again.") {
+			t.Errorf("the page does not say %q: %s", want, page)
+		}
+		for _, r := range domain.Reasons() {
+			if what, _ := r.Words(); r != domain.ReasonUnmapped && strings.Contains(page, what) {
+				t.Errorf("the page invents %s", r)
+			}
 		}
 	}
 }

@@ -198,6 +198,14 @@ func open(s domain.PaymentStatus, t domain.TransactionStatus) pages.PaymentView 
 	return v
 }
 
+// declinedFor is a declined sale with the provider's own words.
+func declinedFor(r domain.Reason, words, code string) pages.PaymentView {
+	v := open(domain.PaymentDeclined, domain.TxDeclined)
+	v.Payment.Reason = r
+	v.Transactions[0].Reason, v.Transactions[0].ProviderText, v.Transactions[0].ProviderCode = r, words, code
+	return v
+}
+
 func cards() []pages.CardChoice {
 	return []pages.CardChoice{
 		{Card: domain.StoredCard{ID: domain.CardID{UUID: uuidOf(41)}, Card: domain.Card{Brand: "Visa", Last4: "4417", Expiry: "03/28"}, Customer: "Imogen Ware"}, Chosen: true},
@@ -325,6 +333,8 @@ func samples(frameURL, origin string) []sample {
 	entry.FrameURL, entry.FrameNow, entry.Transactions[0].RedirectURL = frameURL, true, frameURL
 	add("payment-card-entry", pages.Payment(entry))
 	add("payment-declined", pages.Payment(open(domain.PaymentDeclined, domain.TxDeclined)))
+	add("payment-declined-stopped", pages.Payment(declinedFor(domain.ReasonLostOrStolen, "Stolen card", "43")))
+	add("payment-declined-own-words", pages.Payment(declinedFor(domain.ReasonUnmapped, "Try again on Friday", "ZZ")))
 	add("payment-not-charged", pages.Payment(open(domain.PaymentNotCharged, domain.TxFailed)))
 	part := approved()
 	part.Payment.Status, part.Payment.Refunded = domain.PaymentPartRefunded, pounds(1250)

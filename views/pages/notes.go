@@ -13,8 +13,9 @@ import (
 
 // note is one result at the top of the page.
 type note struct {
-	id, tone, icon, title, text, forbid, after, tell string
-	again                                            bool
+	id, tone, icon, title, text, forbid, after, tell, say string
+	retry                                                 domain.RetryAdvice
+	again                                                 bool
 	// known is what is known of an operation without an outcome.
 	known   []components.Line
 	decides *Deciding
@@ -82,7 +83,6 @@ func noteOf(v PaymentView, t domain.Transaction, newest bool) (note, bool) {
 	}
 	amount, provider, at := v.Layout.Money(t.Amount), providerWord(v.Payment), eventTime(v, t.CreatedAt)
 	sale := t.Type == domain.Sale
-	what, next := t.Reason.Words()
 	switch t.Status {
 	case domain.TxUnknown:
 		n := openNote(v, t, note{tone: "unknown", icon: "circle-question-mark", title: "We do not know yet whether " + w.with(w.unsure, amount), forbid: w.forbid})
@@ -122,7 +122,7 @@ func noteOf(v PaymentView, t domain.Transaction, newest bool) (note, bool) {
 		if !newest {
 			return note{}, false
 		}
-		n := note{tone: "bad", icon: "circle-x", title: "The " + lowerLabel(t.Type) + " was declined. " + w.nothing, text: what, tell: next, again: sale}
+		n := note{tone: "bad", icon: "circle-x", title: "The " + lowerLabel(t.Type) + " was declined. " + w.nothing}
 		if sale {
 			n.title = "Declined. " + w.nothing
 		}
@@ -132,7 +132,7 @@ func noteOf(v PaymentView, t domain.Transaction, newest bool) (note, bool) {
 				n.title = "Not charged. " + w.nothing
 			}
 		}
-		return n, true
+		return explained(n, t), true
 	case domain.TxApproved:
 		if !newest || !v.JustTaken {
 			return note{}, false
@@ -224,11 +224,20 @@ func differenceNote(v PaymentView, t domain.Transaction, _ bool) (note, bool) {
 		n.text = "Of the " + lowerLabel(t.Type) + " of " + v.Layout.Money(t.Amount) + " we say “" + strings.ToLower(t.Status.Label()) + "”, and " + provider + " answered “" +
 			strings.ToLower(t.Said.Verdict.Label()) + "” at " + eventTime(v, t.Said.At) + ". Nothing was changed by that: a person must find out who is right."
 	default:
-		n.text = "About the " + lowerLabel(t.Type) + " of " + v.Layout.Money(t.Amount) + " " + provider + " tells another " + strings.ToLower(strings.Join(fields, ", ")) + " at " +
+		n.text = "About the " + lowerLabel(t.Type) + " of " + v.Layout.Money(t.Amount) + " " + provider + " tells another " + strings.ToLower(inARow(fields)) + " at " +
 			eventTime(v, t.Said.At) + ". Nothing was changed by that: a person must find out who is right."
 	}
 	n.tell = "Compare both below, under “Our record and the provider’s”, and ask " + provider + "."
 	return n, true
+}
+
+// inARow is a list in a sentence: "amount, tip and auth code".
+func inARow(words []string) string {
+	if len(words) < 2 {
+		return strings.Join(words, "")
+	}
+	last := len(words) - 1
+	return strings.Join(words[:last], ", ") + " and " + words[last]
 }
 
 // lowerLabel is a type's word inside a sentence.
@@ -243,9 +252,9 @@ func decidesBefore(v PaymentView, d Deciding) string {
 
 func decidesAfter(v PaymentView, d Deciding) string {
 	if d.Wants > 1 {
-		return " on, " + strconv.Itoa(d.Wants) + " answers “not known” in a row mean that " + providerWord(v.Payment) + " never charged it. There were " + strconv.Itoa(d.Has) + " so far."
+		return "on, " + strconv.Itoa(d.Wants) + " answers “not known” in a row mean that " + providerWord(v.Payment) + " never charged it. There were " + strconv.Itoa(d.Has) + " so far."
 	}
-	return " on. Before that, “not known” means nothing."
+	return "on. Before that, “not known” means nothing."
 }
 
 func secondsLeft(v PaymentView, at time.Time) string {
@@ -352,8 +361,7 @@ func timelineAmount(m layouts.Model, t domain.Transaction) string {
 
 func timelineWords(v PaymentView, t domain.Transaction) []string {
 	var out []string
-	if t.Status == domain.TxDeclined || t.Status == domain.TxFailed {
-		what, _ := t.Reason.Words()
+	if what := t.Explain().What; what != "" {
 		out = append(out, what)
 	}
 	if t.Tip != (money.Amount{}) && t.Tip.IsPositive() && t.Type != domain.TipAdjustment {

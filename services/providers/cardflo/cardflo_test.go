@@ -414,7 +414,7 @@ func TestStatusAnswers(t *testing.T) {
 		want   verdict
 	}{
 		{"the document's success", 200, string(golden(t, "status_success.json")), approved},
-		{"the document's error", 200, string(golden(t, "status_error.json")), declined(domain.ReasonDeclined)},
+		{"the document's error", 200, string(golden(t, "status_error.json")), declined(domain.ReasonUnmapped)},
 		{"absent", 200, system("8001"), verdict{outcome: providers.Absent}},
 		{"absent under 404", 404, system("8001"), verdict{outcome: providers.Absent}},
 		{"absent under 500", 500, system("8001"), unknown},
@@ -430,7 +430,7 @@ func TestStatusAnswers(t *testing.T) {
 		{"no word", 200, `{"success":true}`, pending},
 		{"success without a uuid", 200, strings.Replace(with("SUCCESS", ""), `"uuid":"u",`, "", 1), garbage},
 		{"success alone", 200, `{"success":true,"transactionStatus":"SUCCESS"}`, garbage},
-		{"error without a uuid", 200, strings.Replace(with("ERROR", ""), `"uuid":"u",`, "", 1), declined(domain.ReasonDeclined)},
+		{"error without a uuid", 200, strings.Replace(with("ERROR", ""), `"uuid":"u",`, "", 1), declined(domain.ReasonUnmapped)},
 		{"error alone", 200, `{"success":true,"transactionStatus":"ERROR"}`, garbage},
 		{"cancelled alone", 200, `{"success":true,"transactionStatus":"CANCELLED"}`, garbage},
 		{"another attempt", 200, strings.Replace(with("SUCCESS", ""), ref, "another", 1), garbage},

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -34,19 +35,19 @@ var declines = map[string]domain.Reason{
 	"2004": domain.ReasonLimitExceeded,
 	"2005": domain.ReasonLinkExpired,
 	"2006": domain.ReasonInsufficientFunds,
-	"2007": domain.ReasonInvalidCard,
+	"2007": domain.ReasonCardDetails,
 	"2008": domain.ReasonInvalidCard,
 	"2009": domain.ReasonExpiredCard,
 	"2010": domain.ReasonSuspectedFraud,
 	"2011": domain.ReasonUnsupportedCard,
 	"2012": domain.ReasonCustomerCancelled,
 	"2013": domain.ReasonSuspectedFraud,
-	"2014": domain.ReasonLostOrStolen,
+	"2014": domain.ReasonPickUp,
 	"2015": domain.ReasonLostOrStolen,
 	"2016": domain.ReasonLostOrStolen,
 	"2017": domain.ReasonBankAccount,
 	"2018": domain.ReasonBankAccount,
-	"2019": domain.ReasonInvalidRequest,
+	"2019": domain.ReasonCustomerDetails,
 	"2020": domain.ReasonSecurityCode,
 	"2021": domain.ReasonAuthentication,
 	"3002": domain.ReasonNotAllowed,
@@ -63,11 +64,40 @@ var refusals = map[string]domain.Reason{
 	codeNotFound:         domain.ReasonInvalidRequest,
 }
 
+// open are the listed codes that decide nothing: the gateway or the line behind
+// it failed, a reference is there already, or it is about what was taken before
+// (README, Errors; 1000 stands in the samples of seed 003). Where the gateway
+// says besides that the transaction has ended, its words tell why.
+var open = map[string]bool{
+	"1000": true, "1001": true, "1003": true, "1008": true, "1010": true, "3001": true, "3003": true, codeDuplicate: true, "3005": true,
+	"4001": true, "4002": true, "7002": true, "9999": true,
+}
+
+// certainStatuses are those under which an answer without a code and a
+// transaction was none at all.
+var certainStatuses = []int{
+	http.StatusBadRequest, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusRequestEntityTooLarge,
+	http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity,
+}
+
+// Codes lists the codes of seed 003 and the README, and their reasons.
+func Codes() []providers.Code {
+	return slices.Concat(
+		providers.CodesOf("payment", declines, providers.ReasonItself),
+		providers.CodesOf("request", refusals, providers.ReasonItself),
+		providers.CodesOf("schedule", scheduleRefusals, providers.ReasonItself),
+		providers.CodesOf("undecided", open, providers.NoReason),
+		providers.StatusCodes(certainStatuses, []int{http.StatusInternalServerError, http.StatusServiceUnavailable}),
+	)
+}
+
+// reasonOf is the reason of a transaction that the gateway says has failed. A
+// code that is not a listed decline gives none of ours.
 func reasonOf(code string) domain.Reason {
 	if r, ok := declines[code]; ok {
 		return r
 	}
-	return domain.ReasonDeclined
+	return domain.ReasonUnmapped
 }
 
 // decode reads the body. The document asks readers to tolerate fields and
@@ -189,12 +219,9 @@ func (a *Adapter) readRefusal(op string, resp *httpclient.Response, ans answer, 
 		byStatus.Text, byStatus.Raw = e.Text, e.Raw
 		return providers.Result{}, byStatus
 	case code == "" && !ran:
-		switch resp.Status {
-		case http.StatusBadRequest, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusRequestEntityTooLarge,
-			http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity:
+		e.Kind = providers.KindGarbage
+		if slices.Contains(certainStatuses, resp.Status) {
 			e.Kind, e.NotDone, e.Reason = providers.KindRefused, true, domain.ReasonInvalidRequest
-		default:
-			e.Kind = providers.KindGarbage
 		}
 	}
 	if e.Code == "" {

@@ -318,10 +318,10 @@ func TestStatusWords(t *testing.T) {
 		"Paid":         {approved, pending, approved},
 		"Verified":     {pending, pending, pending},
 		"Cancelled":    repeat(declinedFor(domain.ReasonCustomerCancelled)),
-		"Failed":       repeat(declinedFor(domain.ReasonDeclined)),
-		"Rejected":     repeat(declinedFor(domain.ReasonDeclined)),
+		"Failed":       repeat(declinedFor(domain.ReasonUnmapped)),
+		"Rejected":     repeat(declinedFor(domain.ReasonUnmapped)),
 		"Expired":      repeat(declinedFor(domain.ReasonLinkExpired)),
-		"Blocked":      repeat(declinedFor(domain.ReasonSuspectedFraud)),
+		"Blocked":      repeat(declinedFor(domain.ReasonUnmapped)),
 		"Declined":     repeat(declinedFor(domain.ReasonDeclined)),
 		"SomethingNew": {pending, pending, pending},
 		"paid":         {pending, pending, pending},
@@ -351,7 +351,7 @@ func repeat(v verdict) [3]verdict { return [3]verdict{v, v, v} }
 
 func TestWordsOfCapturesAndRefunds(t *testing.T) {
 	for word, want := range map[string]verdict{
-		"Completed": approved, "Failed": declinedFor(domain.ReasonDeclined), "Pending": pending, "SomethingNew": pending, "": pending, "completed": pending,
+		"Completed": approved, "Failed": declinedFor(domain.ReasonUnmapped), "Pending": pending, "SomethingNew": pending, "": pending, "completed": pending,
 	} {
 		s := serve(t, 200, `{"data":{"reference":"`+partRef+`","status":"`+word+`"}}`)
 		s.job = jobAnswer("Reserved")
@@ -402,6 +402,9 @@ func TestJobAnswers(t *testing.T) {
 		{"a report that is none", 201, strings.Replace(paid, `"links"`, `"errorReport":[7],"links"`, 1), approved},
 		{"declined, the provider itself unsure", 201, strings.Replace(jobAnswer("Failed"), `"links"`, `"errorReport":{"errors":[{"message":"Error while communicating."}]},"links"`, 1), pending},
 		{"failed for 3DS", 201, strings.Replace(jobAnswer("Failed"), `"links"`, `"errorReport":{"errors":[{"code":"ThreeDSecureFailed","message":"x"}]},"links"`, 1), declinedFor(domain.ReasonAuthentication)},
+		{"ended by a listed refusal", 201, strings.Replace(jobAnswer("Failed"), `"status":"Failed"`, `"status":"Failed","lastErrorReport":{"errors":[{"message":"Invalid amount for payment method."}]}`, 1), declinedFor(domain.ReasonAmount)},
+		{"declined with an error that is not listed", 201, strings.Replace(jobAnswer("Declined"), `"status":"Declined"`, `"status":"Declined","lastErrorReport":{"errors":[{"message":"Try on Friday."}]}`, 1), declinedFor(domain.ReasonUnmapped)},
+		{"a bare refusal", 201, strings.Replace(jobAnswer("Declined"), `"status":"Declined"`, `"status":"Declined","lastErrorReport":{"errors":[{"message":"Payment has been refused."}]}`, 1), declinedFor(domain.ReasonDeclined)},
 		{"a payment's own last error", 201, strings.Replace(jobAnswer("Failed"), `"status":"Failed"`, `"status":"Failed","lastErrorReport":{"errors":[{"code":"ThreeDSecureFailed_1"}]}`, 1), declinedFor(domain.ReasonAuthentication)},
 		{"no data and no errors", 201, `{"links":{}}`, unread},
 		{"data is a list", 201, `{"data":[]}`, unread},
@@ -464,8 +467,8 @@ var ofMessage = map[string]verdict{
 	"Error while communicating.":                                                    unknown,
 	"Payment method not allowed.":                                                   refusedFor(domain.ReasonNotAllowed),
 	"The payment method rejected the request.":                                      declinedFor(domain.ReasonDeclined),
-	"Invalid amount for payment method.":                                            refusedFor(domain.ReasonInvalidRequest),
-	"The validation for recipient detail fields failed.":                            refusedFor(domain.ReasonInvalidRequest),
+	"Invalid amount for payment method.":                                            refusedFor(domain.ReasonAmount),
+	"The validation for recipient detail fields failed.":                            refusedFor(domain.ReasonCustomerDetails),
 	"The total refund amount exceeds original paid amount.":                         refusedFor(domain.ReasonRefundTooLarge),
 	"3DSecure Authentication Failed - Payment cannot proceed.":                      declinedFor(domain.ReasonAuthentication),
 	"3DSecure Authentication Unavailable - Payment cannot proceed.":                 declinedFor(domain.ReasonAuthentication),

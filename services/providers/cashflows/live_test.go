@@ -387,7 +387,7 @@ func TestAPageSaleEndsAsItsPageDoes(t *testing.T) {
 		{"Lando Calrissian", []url.Values{card("Lando Calrissian", emulator.CardApprove)}, 0, providers.Declined, domain.ReasonAuthentication, domain.Card{Brand: "Visa", Last4: "1111", Expiry: "12/40"}},
 		{"Darth Maul", []url.Values{card("Darth Maul", emulator.CardApprove)}, 0, providers.Declined, domain.ReasonAuthentication, domain.Card{Brand: "Visa", Last4: "1111", Expiry: "12/40"}},
 		{"declined", []url.Values{card("Ada", emulator.CardDecline)}, 0, providers.Declined, domain.ReasonDeclined, domain.Card{Brand: "Visa", Last4: "0002", Expiry: "12/40"}},
-		{"blocked", []url.Values{card("Ada", emulator.CardBlocked)}, 0, providers.Declined, domain.ReasonSuspectedFraud, domain.Card{Brand: "Visa", Last4: "9979", Expiry: "12/40"}},
+		{"blocked", []url.Values{card("Ada", emulator.CardBlocked)}, 0, providers.Declined, domain.ReasonUnmapped, domain.Card{Brand: "Visa", Last4: "9979", Expiry: "12/40"}},
 		{"cancelled", []url.Values{{"action": {"cancel"}}}, 0, providers.Declined, domain.ReasonCustomerCancelled, domain.Card{}},
 		{"left alone", nil, 200 * 24 * time.Hour, providers.Declined, domain.ReasonLinkExpired, domain.Card{}},
 	} {

@@ -17,12 +17,12 @@ import (
 
 // ofCode is what each code of the document's table means for money, of a refund.
 var ofCode = map[string]verdict{
-	"Dx01": declinedFor(domain.ReasonDeclined), "Dx02": declinedFor(domain.ReasonInsufficientFunds), "Dx03": declinedFor(domain.ReasonLostOrStolen),
-	"Dx05": declinedFor(domain.ReasonSuspectedFraud), "Dx07": declinedFor(domain.ReasonNotAllowed), "Dx08": declinedFor(domain.ReasonNotAllowed),
-	"Dx10": declinedFor(domain.ReasonLimitExceeded), "Dx11": declinedFor(domain.ReasonLimitExceeded), "Dx40": declinedFor(domain.ReasonNotAllowed),
-	"Dx41": declinedFor(domain.ReasonNotAllowed), "Dx43": declinedFor(domain.ReasonNotAllowed), "Dx49": declinedFor(domain.ReasonAuthentication),
+	"Dx01": declinedFor(domain.ReasonDeclined), "Dx02": declinedFor(domain.ReasonInsufficientFunds), "Dx03": declinedFor(domain.ReasonPickUp),
+	"Dx05": declinedFor(domain.ReasonSuspectedFraud), "Dx07": declinedFor(domain.ReasonTestMismatch), "Dx08": declinedFor(domain.ReasonMerchantFunds),
+	"Dx10": declinedFor(domain.ReasonTooManyAttempts), "Dx11": declinedFor(domain.ReasonTooManyAttempts), "Dx40": declinedFor(domain.ReasonPaymentsStopped),
+	"Dx41": declinedFor(domain.ReasonPaymentsStopped), "Dx43": declinedFor(domain.ReasonPaymentsStopped), "Dx49": declinedFor(domain.ReasonConfirmation),
 	"Dx90": declinedFor(domain.ReasonSuspectedFraud), "Dx91": declinedFor(domain.ReasonSuspectedFraud),
-	"Rx01": declinedFor(domain.ReasonCallBank), "Ex01": declinedFor(domain.ReasonSuspectedFraud),
+	"Rx01": declinedFor(domain.ReasonCallBank), "Ex01": declinedFor(domain.ReasonUnmapped),
 	"Cx01": declinedFor(domain.ReasonCustomerCancelled), "Cx02": declinedFor(domain.ReasonLinkExpired),
 
 	"Sx00": refusedFor(domain.ReasonInvalidRequest),
@@ -30,25 +30,25 @@ var ofCode = map[string]verdict{
 	"Sx07": {kind: providers.KindServer, notDone: true, reason: domain.ReasonMaintenance},
 
 	"Vx01": {kind: providers.KindCredentials, notDone: true, reason: domain.ReasonCredentials},
-	"Vx02": refusedFor(domain.ReasonInvalidCard), "Vx03": refusedFor(domain.ReasonInvalidCard), "Vx04": refusedFor(domain.ReasonInvalidCard),
-	"Vx05": refusedFor(domain.ReasonSecurityCode), "Vx06": refusedFor(domain.ReasonInvalidCard), "Vx07": refusedFor(domain.ReasonInvalidRequest),
-	"Vx08": refusedFor(domain.ReasonInvalidRequest), "Vx09": refusedFor(domain.ReasonInvalidRequest), "Vx10": refusedFor(domain.ReasonInvalidRequest),
-	"Vx11": refusedFor(domain.ReasonInvalidRequest), "Vx12": refusedFor(domain.ReasonInvalidRequest), "Vx13": refusedFor(domain.ReasonInvalidRequest),
+	"Vx02": refusedFor(domain.ReasonCardDetails), "Vx03": refusedFor(domain.ReasonCardDetails), "Vx04": refusedFor(domain.ReasonCardDetails),
+	"Vx05": refusedFor(domain.ReasonSecurityCode), "Vx06": refusedFor(domain.ReasonInvalidCard), "Vx07": refusedFor(domain.ReasonCustomerDetails),
+	"Vx08": refusedFor(domain.ReasonCustomerDetails), "Vx09": refusedFor(domain.ReasonCustomerDetails), "Vx10": refusedFor(domain.ReasonInvalidRequest),
+	"Vx11": refusedFor(domain.ReasonCustomerDetails), "Vx12": refusedFor(domain.ReasonCustomerDetails), "Vx13": refusedFor(domain.ReasonAmount),
 	"Vx14": refusedFor(domain.ReasonInvalidRequest), "Vx15": refusedFor(domain.ReasonInvalidRequest), "Vx16": refusedFor(domain.ReasonInvalidRequest),
 	"Vx17": refusedFor(domain.ReasonNotAllowed), "Vx18": refusedFor(domain.ReasonNotAllowed), "Vx19": refusedFor(domain.ReasonInvalidRequest),
 	"Vx20": refusedFor(domain.ReasonCurrencyMismatch), "Vx21": refusedFor(domain.ReasonInvalidRequest), "Vx22": refusedFor(domain.ReasonRefundTooLarge),
-	"Vx23": refusedFor(domain.ReasonNotAllowed), "Vx24": refusedFor(domain.ReasonInvalidRequest),
+	"Vx23": refusedFor(domain.ReasonNotAllowed), "Vx24": refusedFor(domain.ReasonAmount),
 	"Vx25": {kind: providers.KindCredentials, notDone: true, reason: domain.ReasonCredentials},
-	"Vx26": refusedFor(domain.ReasonInvalidRequest), "Vx27": refusedFor(domain.ReasonWrongState), "Vx28": refusedFor(domain.ReasonNotAllowed),
-	"Vx29": refusedFor(domain.ReasonUnsupportedCard), "Vx30": refusedFor(domain.ReasonUnsupportedCard), "Vx31": refusedFor(domain.ReasonInvalidCard),
-	"Vx32": refusedFor(domain.ReasonInvalidCard), "Vx33": doubtful, "Vx34": refusedFor(domain.ReasonWrongState), "Vx35": refusedFor(domain.ReasonWrongState),
-	"Vx36": refusedFor(domain.ReasonSecurityCode), "Vx37": refusedFor(domain.ReasonNotAllowed), "Vx38": refusedFor(domain.ReasonNotAllowed),
+	"Vx26": refusedFor(domain.ReasonInvalidRequest), "Vx27": refusedFor(domain.ReasonWrongState), "Vx28": refusedFor(domain.ReasonTestMismatch),
+	"Vx29": refusedFor(domain.ReasonUnsupportedCard), "Vx30": refusedFor(domain.ReasonUnsupportedCard), "Vx31": refusedFor(domain.ReasonCardDetails),
+	"Vx32": refusedFor(domain.ReasonCardDetails), "Vx33": doubtful, "Vx34": refusedFor(domain.ReasonWrongState), "Vx35": refusedFor(domain.ReasonWrongState),
+	"Vx36": refusedFor(domain.ReasonWrongPIN), "Vx37": refusedFor(domain.ReasonNotAllowed), "Vx38": refusedFor(domain.ReasonNotAllowed),
 	"Vx39": refusedFor(domain.ReasonExpiredCard), "Vx40": refusedFor(domain.ReasonSecurityCode), "Vx41": refusedFor(domain.ReasonWrongState),
 	"Vx42": refusedFor(domain.ReasonWrongState), "Vx43": refusedFor(domain.ReasonUnsupportedCard), "Vx44": refusedFor(domain.ReasonInvalidRequest),
 	"Vx48": {kind: providers.KindCredentials, notDone: true, reason: domain.ReasonCredentials},
-	"Vx52": refusedFor(domain.ReasonAuthentication), "Vx53": refusedFor(domain.ReasonAuthentication), "Vx54": doubtful,
+	"Vx52": refusedFor(domain.ReasonNotAllowed), "Vx53": refusedFor(domain.ReasonAuthentication), "Vx54": doubtful,
 	"Vx55": refusedFor(domain.ReasonInvalidRequest), "Vx56": refusedFor(domain.ReasonNotAllowed), "Vx57": refusedFor(domain.ReasonUnsupportedCard),
-	"Vx58": refusedFor(domain.ReasonAuthentication), "Vx59": refusedFor(domain.ReasonAuthentication), "Vx60": refusedFor(domain.ReasonUnsupportedCard),
+	"Vx58": refusedFor(domain.ReasonConfirmation), "Vx59": refusedFor(domain.ReasonConfirmation), "Vx60": refusedFor(domain.ReasonUnsupportedCard),
 	"Vx61": refusedFor(domain.ReasonInvalidRequest), "Vx62": refusedFor(domain.ReasonInvalidRequest), "Vx63": refusedFor(domain.ReasonNotAllowed),
 	"Vx64": refusedFor(domain.ReasonExpiredCard),
 }
@@ -95,7 +95,7 @@ func TestEveryRemoteCodeOfTheDocumentIsClassed(t *testing.T) {
 func TestBlockedIsReadWithBothLetters(t *testing.T) {
 	for _, line := range []string{"E|01S|000|E001|Transaction error", "B|01S|000|B001|Transaction error", "B|01S|000|E001|Transaction error", "E|01S|000|B101|Transaction error"} {
 		res, err := remoteRefund(t, line)
-		declinedFor(domain.ReasonSuspectedFraud).check(t, res, err)
+		declinedFor(domain.ReasonUnmapped).check(t, res, err)
 	}
 }
 

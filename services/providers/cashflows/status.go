@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -23,13 +24,14 @@ const (
 	statusCancelled = "Cancelled"
 )
 
-// ended are the words with which a payment ended badly.
+// ended are the words with which a payment ended badly. Failed, Rejected and
+// Blocked are explained nowhere, so that they are shown as they are.
 var ended = map[string]domain.Reason{
 	statusCancelled: domain.ReasonCustomerCancelled,
-	"Failed":        domain.ReasonDeclined,
-	"Rejected":      domain.ReasonDeclined,
+	"Failed":        domain.ReasonUnmapped,
+	"Rejected":      domain.ReasonUnmapped,
 	"Expired":       domain.ReasonLinkExpired,
-	"Blocked":       domain.ReasonSuspectedFraud,
+	"Blocked":       domain.ReasonUnmapped,
 	"Declined":      domain.ReasonDeclined,
 }
 
@@ -92,8 +94,8 @@ var byMessage = map[string]meaning{
 	"Error while communicating.":                                                    {lost, domain.ReasonNone},
 	"Payment method not allowed.":                                                   {refused, domain.ReasonNotAllowed},
 	"The payment method rejected the request.":                                      {declined, domain.ReasonDeclined},
-	"Invalid amount for payment method.":                                            {refused, domain.ReasonInvalidRequest},
-	"The validation for recipient detail fields failed.":                            {refused, domain.ReasonInvalidRequest},
+	"Invalid amount for payment method.":                                            {refused, domain.ReasonAmount},
+	"The validation for recipient detail fields failed.":                            {refused, domain.ReasonCustomerDetails},
 	"The total refund amount exceeds original paid amount.":                         {refused, domain.ReasonRefundTooLarge},
 	"3DSecure Authentication Failed - Payment cannot proceed.":                      {declined, domain.ReasonAuthentication},
 	"3DSecure Authentication Unavailable - Payment cannot proceed.":                 {declined, domain.ReasonAuthentication},
@@ -159,6 +161,39 @@ func (r errorReport) meaning() meaning {
 		}
 	}
 	return all
+}
+
+// reason of something that ended badly: that of the listed errors, the one of its
+// status where no error is told, and none of ours where the errors are not
+// listed.
+func (r errorReport) reason(ofStatus domain.Reason) domain.Reason {
+	m := r.meaning()
+	switch {
+	case (m.class == declined || m.class == refused) && m.reason != domain.ReasonDeclined:
+		return m.reason
+	case len(r.Errors) == 0, m.class == declined:
+		return ofStatus
+	}
+	return domain.ReasonUnmapped
+}
+
+// Codes lists the words, messages and codes of seed 001 and the README, and their
+// reasons. A Remote code stands without its internal digit's value, as the
+// document writes it: Dx02.
+func Codes() []providers.Code {
+	of := func(m meaning) domain.Reason { return m.reason }
+	remote := map[string]meaning{}
+	for code, m := range remoteCodes {
+		remote[code[:1]+"x"+code[1:]] = m
+	}
+	return slices.Concat(
+		providers.CodesOf("payment status", ended, providers.ReasonItself),
+		providers.CodesOf("capture and refund status", map[string]domain.Reason{partFailed: domain.ReasonUnmapped}, providers.ReasonItself),
+		providers.CodesOf("message", byMessage, of),
+		providers.CodesOf("error code", byCode, of),
+		providers.CodesOf("Remote", remote, of),
+		providers.StatusCodes([]int{http.StatusNotFound}, []int{http.StatusBadRequest, http.StatusInternalServerError, http.StatusServiceUnavailable}),
+	)
 }
 
 // decode reads an answer that calls itself JSON and is one object.
@@ -366,10 +401,7 @@ func (g *gateway) jobResult(op string, resp *httpclient.Response, ans answer[job
 		if m.class == lost {
 			break
 		}
-		res.Outcome, res.Reason = providers.Declined, reason
-		if m.class == declined && m.reason != domain.ReasonDeclined {
-			res.Reason = m.reason
-		}
+		res.Outcome, res.Reason = providers.Declined, report.reason(reason)
 	default:
 		g.redirect(&res, string(ans.Links.Action.URL))
 	}
@@ -511,10 +543,7 @@ func (g *gateway) partResult(op string, resp *httpclient.Response, parent ref, p
 		if m.class == lost {
 			break
 		}
-		res.Outcome, res.Reason = providers.Declined, domain.ReasonDeclined
-		if m.class == declined || m.class == refused {
-			res.Reason = m.reason
-		}
+		res.Outcome, res.Reason = providers.Declined, report.reason(domain.ReasonUnmapped)
 	}
 	return res, nil
 }

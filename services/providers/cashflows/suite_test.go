@@ -40,9 +40,9 @@ func subject() providertest.Subject {
 		Token:        emulator.TokenApprove,
 		Declines: []providertest.Decline{
 			{Token: emulator.TokenDecline, Code: "Declined", Reason: domain.ReasonDeclined},
-			{Token: emulator.TokenBlocked, Code: "Blocked", Reason: domain.ReasonSuspectedFraud},
-			{Token: emulator.TokenFailed, Code: "Failed", Reason: domain.ReasonDeclined},
-			{Token: emulator.TokenRejected, Code: "Rejected", Reason: domain.ReasonDeclined},
+			{Token: emulator.TokenBlocked, Code: "Blocked", Reason: domain.ReasonUnmapped},
+			{Token: emulator.TokenFailed, Code: "Failed", Reason: domain.ReasonUnmapped},
+			{Token: emulator.TokenRejected, Code: "Rejected", Reason: domain.ReasonUnmapped},
 		},
 		Currency:    money.MustCurrency("EUR"),
 		Other:       money.MustCurrency("GBP"),

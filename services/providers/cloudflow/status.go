@@ -73,6 +73,11 @@ var refusals = map[string]refusal{
 	},
 }
 
+// Codes lists the codes of seed 000, "HTTP error codes", and their reasons.
+func Codes() []providers.Code {
+	return providers.CodesOf("error", refusals, func(r refusal) domain.Reason { return r.reason })
+}
+
 // fault reads every answer that is not the asked one. Only a line of the table
 // with its own status is a certain no, and the three statuses that the whole
 // house takes for one (401, 403, 429).

@@ -191,7 +191,11 @@ func TestKeyErrors(t *testing.T) {
 				return // the sign-in is open there
 			}
 			_, err = a.SignIn(t.Context(), emulator.Username, emulator.Password)
-			if e := fault(t, err); e.Kind != providers.KindCredentials || !e.NotDone || e.Reason != domain.ReasonCredentials || e.Text != tt.said {
+			want := domain.ReasonCredentials
+			if tt.said == "Quota exceeded" {
+				want = domain.ReasonRateLimited
+			}
+			if e := fault(t, err); e.Kind != providers.KindCredentials || !e.NotDone || e.Reason != want || e.Text != tt.said {
 				t.Errorf("%+v", e)
 			}
 		})

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/counterfoil/counterfoil/services/domain"
@@ -14,6 +15,7 @@ import (
 // verdict is one error of the key, read for a person.
 type verdict struct {
 	status        int
+	reason        domain.Reason
 	meaning, todo string
 }
 
@@ -27,31 +29,31 @@ type verdict struct {
 // the moment and not about the key.
 var keyErrors = map[string]verdict{
 	"Key has expired, please renew": {
-		http.StatusUnauthorized,
+		http.StatusUnauthorized, domain.ReasonCredentials,
 		"The APP key has expired.", "Ask the Cloud Payments platform admin for a new key, then enter it here.",
 	},
 	"Access to this API has been disallowed": {
-		http.StatusForbidden,
+		http.StatusForbidden, domain.ReasonCredentials,
 		"This APP key may not use this part of Cloud Payments, or Cloud Payments does not know the key.",
 		"Check that the key was copied whole and is the right one; if it is, ask the Cloud Payments platform admin for access.",
 	},
 	"Requested endpoint is forbidden": {
-		http.StatusForbidden,
+		http.StatusForbidden, domain.ReasonNotAllowed,
 		"Cloud Payments has closed this part of its service, whatever the key.",
 		"Ask Cloud Payments whether there is a newer version of it.",
 	},
 	"Authorization field missing": {
-		http.StatusUnauthorized,
+		http.StatusUnauthorized, domain.ReasonCredentials,
 		"The APP key did not arrive at Cloud Payments.",
 		"Enter the key again; if it stays, something between here and Cloud Payments takes the header away.",
 	},
 
 	"Key is inactive, please renew": {
-		http.StatusForbidden,
+		http.StatusForbidden, domain.ReasonCredentials,
 		"The APP key has been switched off.", "Ask the Cloud Payments platform admin for a new key, then enter it here.",
 	},
 	"Quota exceeded": {
-		http.StatusForbidden,
+		http.StatusForbidden, domain.ReasonRateLimited,
 		"The APP key has used up what it may ask.", "Wait until the quota begins anew, or ask Cloud Payments sales for a higher limit.",
 	},
 }
@@ -73,6 +75,15 @@ var oauthReasons = map[string]domain.Reason{
 	"invalid_scope":          domain.ReasonInvalidRequest,
 }
 
+// Codes lists the texts of seed 002 and the codes of RFC 6749, and their reasons.
+func Codes() []providers.Code {
+	return slices.Concat(
+		providers.CodesOf("key", keyErrors, func(v verdict) domain.Reason { return v.reason }),
+		[]providers.Code{{List: "key", Code: "Rate Limit Exceeded", Reason: domain.ReasonRateLimited}},
+		providers.CodesOf("sign-in", oauthReasons, providers.ReasonItself),
+	)
+}
+
 // fault reads every answer but the asked one. Signing in moves no money;
 // NotDone says only that no session was made.
 func (a *Adapter) fault(op string, resp *httpclient.Response, secrets ...string) *providers.Error {
@@ -83,6 +94,9 @@ func (a *Adapter) fault(op string, resp *httpclient.Response, secrets ...string)
 		f.Raw = a.http.Scrub(resp.Body, secrets...)
 		if readable {
 			f.Text = said
+		}
+		if v, ok := keyErrors[f.Text]; ok && v.status == resp.Status {
+			f.Reason = v.reason
 		}
 		return f
 	}

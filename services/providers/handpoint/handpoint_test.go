@@ -219,9 +219,10 @@ func TestMotoAnswers(t *testing.T) {
 		{"limit", answer{status: 200, body: moto("61", "20.00")}, declined(domain.ReasonLimitExceeded)},
 		{"count limit", answer{status: 200, body: moto("65", "20.00")}, declined(domain.ReasonLimitExceeded)},
 		{"security code", answer{status: 200, body: moto("N7", "20.00")}, declined(domain.ReasonSecurityCode)},
-		{"an unknown code", answer{status: 200, body: moto("ZZ", "20.00")}, declined(domain.ReasonDeclined)},
+		{"an unknown code", answer{status: 200, body: moto("ZZ", "20.00")}, declined(domain.ReasonUnmapped)},
 		{"in progress at the issuer's", answer{status: 200, body: moto("09", "20.00")}, pending},
 		{"the issuer's answer came too late", answer{status: 200, body: moto("68", "20.00")}, pending},
+		{"the host has it already", answer{status: 200, body: moto("94", "20.00")}, pending},
 		{"a code of another form", answer{status: 200, body: moto("000", "20.00")}, pending},
 		{"a word for a code", answer{status: 200, body: moto("APPROVED", "20.00")}, pending},
 		{"no code", answer{status: 200, body: moto("", "20.00")}, pending},
@@ -351,6 +352,31 @@ func statusOf(fin string) string {
 		`","issuerResponseCode":"51","statusMessage":"words","maskedCardNumber":"************0936","cardSchemeName":"VISA","expiryDateMMYY":"1027","unMaskedPan":"4111111111111111"}`
 }
 
+// Every listed response code is a decline with its reason, wherever it is told;
+// the issuer's code is kept where the page has to quote it.
+func TestEveryIssuerCodeIsADeclineWithItsReason(t *testing.T) {
+	for _, c := range Codes() {
+		if c.List != "issuer" {
+			continue
+		}
+		a := serve(t, map[string]answer{"/moto/sale": {status: 200, body: moto(c.Code, "20.00")}}).adapter(t)
+		res, err := a.SellByToken(t.Context(), saleOf(2000))
+		want := declined(c.Reason)
+		if undecided[c.Code] {
+			want = pending
+		}
+		want.check(t, res, err)
+		s, _ := a.describe(statusAnswer{FinStatus: "DECLINED", IssuerResponseCode: text(c.Code), TransactionReference: "r"}, nil)
+		if s.Outcome != providers.Declined || s.Reason != c.Reason || s.Code != "DECLINED" {
+			t.Errorf("%s behind DECLINED: %+v", c.Code, s)
+		}
+	}
+	a := serve(t, nil).adapter(t)
+	if s, _ := a.describe(statusAnswer{FinStatus: "DECLINED", IssuerResponseCode: "ZZ", TransactionReference: "r"}, nil); s.Reason != domain.ReasonUnmapped || s.Code != "ZZ" {
+		t.Errorf("an unknown code behind DECLINED: %+v", s)
+	}
+}
+
 func TestStatusAnswers(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -361,8 +387,12 @@ func TestStatusAnswers(t *testing.T) {
 		{"refunded later", answer{status: 200, body: statusOf("REFUNDED")}, approved},
 		{"captured", answer{status: 200, body: statusOf("CAPTURED")}, approved},
 		{"declined", answer{status: 200, body: statusOf("DECLINED")}, declined(domain.ReasonInsufficientFunds)},
-		{"failed", answer{status: 200, body: statusOf("FAILED")}, declined(domain.ReasonDeclined)},
+		{"failed", answer{status: 200, body: statusOf("FAILED")}, declined(domain.ReasonUnmapped)},
 		{"cancelled", answer{status: 200, body: statusOf("CANCELLED")}, declined(domain.ReasonCustomerCancelled)},
+		{"declined, an unknown code", answer{status: 200, body: strings.Replace(statusOf("DECLINED"), `"51"`, `"ZZ"`, 1)}, declined(domain.ReasonUnmapped)},
+		{"declined, words alone", answer{status: 200, body: strings.Replace(statusOf("DECLINED"), `"51"`, `""`, 1)}, declined(domain.ReasonUnmapped)},
+		{"declined, neither", answer{status: 200, body: strings.Replace(strings.Replace(statusOf("DECLINED"), `"51"`, `""`, 1), `"words"`, `""`, 1)}, declined(domain.ReasonDeclined)},
+		{"declined, the host has it already", answer{status: 200, body: strings.Replace(statusOf("DECLINED"), `"51"`, `"94"`, 1)}, declined(domain.ReasonDuplicate)},
 		{"a part", answer{status: 200, body: statusOf("PARTIAL_APPROVAL")}, pending},
 		{"in progress", answer{status: 200, body: statusOf("IN_PROGRESS")}, pending},
 		{"undefined", answer{status: 200, body: statusOf("UNDEFINED")}, absent},

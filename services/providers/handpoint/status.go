@@ -18,35 +18,58 @@ import (
 )
 
 // issuerReasons translates issuerResponseCode, the response code of ISO 8583
-// field 39 with the schemes' additions.
+// field 39 with the schemes' additions (1A, N7, R0, R1 and R3 are theirs). Seed
+// 004 has only 00, the public document 01, 04 and 05; the others, and what may be
+// tried again (domain.RetryAdvice), are the card schemes' practice: never again
+// are 04, 07, 12, 14, 15, 41, 43, 46, 57, R0, R1 and R3, on another day 51, 61
+// and 65, in a few minutes 91, 92 and 96, once 05, and what was wrong when it is
+// put right. Codes that the schemes use for different things (06, 63, 78, 82, 86)
+// are not here.
 var issuerReasons = map[string]domain.Reason{
 	"01": domain.ReasonCallBank,
 	"02": domain.ReasonCallBank,
 	"03": domain.ReasonNotAllowed,
-	"04": domain.ReasonLostOrStolen,
+	"04": domain.ReasonPickUp,
 	"05": domain.ReasonDeclined,
-	"07": domain.ReasonLostOrStolen,
+	"07": domain.ReasonPickUp,
 	"12": domain.ReasonNotAllowed,
-	"13": domain.ReasonInvalidRequest,
+	"13": domain.ReasonAmount,
 	"14": domain.ReasonInvalidCard,
 	"15": domain.ReasonInvalidCard,
 	"30": domain.ReasonInvalidRequest,
-	"33": domain.ReasonExpiredCard,
+	"31": domain.ReasonUnsupportedCard,
+	"33": domain.ReasonPickUp, // expired, and to be kept
 	"34": domain.ReasonSuspectedFraud,
-	"36": domain.ReasonLostOrStolen,
+	"35": domain.ReasonPickUp,
+	"36": domain.ReasonPickUp,
+	"37": domain.ReasonPickUp,
+	"38": domain.ReasonPINLocked,
+	"40": domain.ReasonNotAllowed,
 	"41": domain.ReasonLostOrStolen,
 	"43": domain.ReasonLostOrStolen,
+	"46": domain.ReasonClosedAccount,
 	"51": domain.ReasonInsufficientFunds,
 	"54": domain.ReasonExpiredCard,
+	"55": domain.ReasonWrongPIN,
+	"56": domain.ReasonInvalidCard,
 	"57": domain.ReasonUnsupportedCard,
 	"58": domain.ReasonNotAllowed,
 	"59": domain.ReasonSuspectedFraud,
 	"61": domain.ReasonLimitExceeded,
 	"62": domain.ReasonUnsupportedCard,
-	"63": domain.ReasonSuspectedFraud,
 	"65": domain.ReasonLimitExceeded,
-	"1A": domain.ReasonAuthentication,
+	"67": domain.ReasonPickUp,
+	"75": domain.ReasonPINLocked,
+	"91": domain.ReasonBankUnavailable,
+	"92": domain.ReasonBankUnavailable,
+	"93": domain.ReasonNotAllowed,
+	"94": domain.ReasonDuplicate,
+	"96": domain.ReasonBankUnavailable,
+	"1A": domain.ReasonConfirmation,
 	"N7": domain.ReasonSecurityCode,
+	"R0": domain.ReasonPaymentsStopped,
+	"R1": domain.ReasonPaymentsStopped,
+	"R3": domain.ReasonPaymentsStopped,
 }
 
 // approvedInPart are response codes that ISO 8583 calls approvals of some
@@ -55,8 +78,9 @@ var issuerReasons = map[string]domain.Reason{
 var approvedInPart = map[string]bool{"08": true, "10": true, "11": true, "16": true, "85": true, "87": true}
 
 // undecided are response codes that tell of no decision: 09, the request is in
-// progress, and 68, the answer came too late. Money may have moved.
-var undecided = map[string]bool{"09": true, "68": true}
+// progress, 68, the answer came too late, and 94, the host has it already. Money
+// may have moved.
+var undecided = map[string]bool{"09": true, "68": true, "94": true}
 
 // issuerCode is the form of a response code. What has another form is none of
 // ISO 8583's, so that it is no verdict.
@@ -66,7 +90,37 @@ func issuerReason(code string) domain.Reason {
 	if r, ok := issuerReasons[strings.ToUpper(code)]; ok {
 		return r
 	}
-	return domain.ReasonDeclined
+	return domain.ReasonUnmapped
+}
+
+// Codes lists the codes and words of seed 004 and the README, and their reasons.
+func Codes() []providers.Code {
+	open := map[string]bool{}
+	for code := range approvedInPart {
+		open[code] = true
+	}
+	for code := range undecided {
+		if _, ok := issuerReasons[code]; !ok {
+			open[code] = true
+		}
+	}
+	return slices.Concat(
+		providers.CodesOf("issuer", issuerReasons, providers.ReasonItself),
+		providers.CodesOf("issuer, undecided", open, providers.NoReason),
+		providers.CodesOf("finStatus", endedBadly, providers.ReasonItself),
+		providers.CodesOf("gateway", gatewayReasons, providers.ReasonItself),
+		[]providers.Code{{List: "gateway", Code: codeValidation, Reason: domain.ReasonInvalidRequest}},
+		providers.StatusCodes(certainStatuses, []int{http.StatusInternalServerError}),
+	)
+}
+
+// endedBadly are the words of finStatus with which a transaction ended badly
+// (seed 004, "FinancialStatus"). DECLINED is the issuer's no, whose code says more
+// where there is one; FAILED says no reason.
+var endedBadly = map[string]domain.Reason{
+	"DECLINED":  domain.ReasonDeclined,
+	"FAILED":    domain.ReasonUnmapped,
+	"CANCELLED": domain.ReasonCustomerCancelled,
 }
 
 // gatewayReasons translates the codes behind a 400 (seed 004): the operation was
@@ -92,6 +146,11 @@ const codeValidation = "VALIDATION_FAILED"
 // gatewayFailed says that the gateway behind the cloud was reached, and no more
 // (seed 004, "/transactions/{guid}/token").
 const gatewayFailed = "Viscus operation failed"
+
+// certainStatuses are those under which nothing was run where no code says more.
+var certainStatuses = []int{
+	http.StatusBadRequest, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity,
+}
 
 // readMoto classes the answer of /moto/sale, /moto/refund and /moto/reversal.
 func (a *Adapter) readMoto(op string, resp *httpclient.Response, ref, original, secret string) (providers.Result, error) {
@@ -191,8 +250,7 @@ func (a *Adapter) readFault(op string, resp *httpclient.Response, secret string)
 	case unlisted && resp.Status != http.StatusUnprocessableEntity:
 		// Whoever was reached says something that is not listed, wherever in the
 		// answer the code stands: only a listed code is a no.
-	case resp.Status == http.StatusBadRequest, resp.Status == http.StatusNotFound, resp.Status == http.StatusMethodNotAllowed,
-		resp.Status == http.StatusUnsupportedMediaType, resp.Status == http.StatusUnprocessableEntity:
+	case slices.Contains(certainStatuses, resp.Status):
 		e.NotDone, e.Reason = true, domain.ReasonInvalidRequest
 	}
 	return e
@@ -447,12 +505,11 @@ func (a *Adapter) describe(ans statusAnswer, raw []byte) (res providers.Result, 
 		// The first record's word is live: the sale was approved and refunded
 		// later.
 		res.Outcome = providers.Approved
-	case "DECLINED":
-		res.Outcome, res.Reason = providers.Declined, issuerReason(string(ans.IssuerResponseCode))
-	case "FAILED":
-		res.Outcome, res.Reason = providers.Declined, domain.ReasonDeclined
-	case "CANCELLED":
-		res.Outcome, res.Reason = providers.Declined, domain.ReasonCustomerCancelled
+	case "DECLINED", "FAILED", "CANCELLED":
+		res.Outcome, res.Reason = providers.Declined, endedBadly[string(ans.FinStatus)]
+		if ans.FinStatus == "DECLINED" {
+			a.whoDeclined(&res, ans)
+		}
 	case "UNDEFINED":
 		return res, ""
 	case "PARTIAL_APPROVAL":
@@ -482,6 +539,20 @@ func (a *Adapter) describe(ans statusAnswer, raw []byte) (res providers.Result, 
 		res.Tip = tip
 	}
 	return res, ""
+}
+
+// whoDeclined looks behind the word DECLINED. The issuer's code is kept instead of
+// it where the page has to quote it.
+func (a *Adapter) whoDeclined(res *providers.Result, ans statusAnswer) {
+	code := a.http.Words(string(ans.IssuerResponseCode))
+	switch {
+	case code != "":
+		if res.Reason = issuerReason(code); res.Reason == domain.ReasonUnmapped {
+			res.Code = code
+		}
+	case res.Text != "":
+		res.Reason = domain.ReasonUnmapped
+	}
 }
 
 // receipts gives the provider's own, which come as addresses or inline, and the

@@ -396,9 +396,9 @@ func TestTriggerAmountsEndATerminalsSaleAsDocumented(t *testing.T) {
 	}{
 		{3779, providers.Declined, domain.ReasonCallBank, "DECLINED"},
 		{3784, providers.Declined, domain.ReasonDeclined, "DECLINED"},
-		{3793, providers.Declined, domain.ReasonLostOrStolen, "DECLINED"},
+		{3793, providers.Declined, domain.ReasonPickUp, "DECLINED"},
 		{3757, providers.Pending, "", "PARTIAL_APPROVAL"},
-		{3768, providers.Declined, domain.ReasonDeclined, "FAILED"},
+		{3768, providers.Declined, domain.ReasonUnmapped, "FAILED"},
 	} {
 		l := start(t, options{})
 		ref := uuid.NewString()
