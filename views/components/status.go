@@ -22,10 +22,8 @@ func PaymentStatus(s domain.PaymentStatus) Status {
 		st.Tone, st.Icon, st.Loud = "unknown", "circle-question-mark", true
 	case domain.PaymentNeedsPerson:
 		st.Tone, st.Icon, st.Loud = "warn", "user-round-search", true
-	case domain.PaymentApproved, domain.PaymentCaptured:
+	case domain.PaymentApproved:
 		st.Tone, st.Icon = "good", "circle-check"
-	case domain.PaymentLinkSent:
-		st.Tone, st.Icon = "info", "link"
 	case domain.PaymentPartRefunded, domain.PaymentRefunded:
 		st.Icon = "undo-2"
 	case domain.PaymentDeclined:
