@@ -21,6 +21,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // Prefix is the path under which Handler answers.
@@ -39,7 +40,7 @@ type Script struct {
 
 type asset struct {
 	body        []byte
-	gzipped     []byte // nil when it would not be smaller
+	gzipped     func() []byte // made when first asked for; nil when it would not be smaller
 	contentType string
 }
 
@@ -118,7 +119,7 @@ func add(name string, body []byte) {
 	if _, double := urls[name]; double {
 		panic("static: two files are named " + name)
 	}
-	assets[hashed] = asset{body: body, gzipped: compressed(ext, body), contentType: ct}
+	assets[hashed] = asset{body: body, gzipped: sync.OnceValue(func() []byte { return compressed(ext, body) }), contentType: ct}
 	urls[name] = Prefix + hashed
 }
 
@@ -193,11 +194,11 @@ func Handler() http.Handler {
 		h.Set("Cache-Control", "public, max-age=31536000, immutable")
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		body := a.body
-		if a.gzipped != nil {
+		if gzipped := a.gzipped(); gzipped != nil {
 			h.Add("Vary", "Accept-Encoding")
 			if acceptsGzip(r.Header.Get("Accept-Encoding")) {
 				h.Set("Content-Encoding", "gzip")
-				body = a.gzipped
+				body = gzipped
 			}
 		}
 		h.Set("Content-Length", strconv.Itoa(len(body)))

@@ -13,6 +13,7 @@ import (
 
 	"github.com/counterfoil/counterfoil/handlers"
 	"github.com/counterfoil/counterfoil/services/connections"
+	"github.com/counterfoil/counterfoil/services/failpoint"
 	"github.com/counterfoil/counterfoil/services/jobs"
 	"github.com/counterfoil/counterfoil/services/payments"
 	"github.com/counterfoil/counterfoil/services/providers"
@@ -95,7 +96,7 @@ func (c *serveCmd) Run(ctx context.Context) error {
 		return err
 	}
 	log := c.logger()
-	h, err := openHouse(ctx, houseConfig{databaseURL: c.DatabaseURL, pooled: c.pooled(), keyset: c.Keyset, publicURL: c.PublicURL, allowHosts: c.AllowHosts, log: log})
+	h, err := openHouse(ctx, houseConfig{databaseURL: c.DatabaseURL, pooled: c.pooled(), keyset: c.Keyset, publicURL: c.PublicURL, allowHosts: c.AllowHosts, log: log, jobPoll: failpoint.Poll()})
 	if err != nil {
 		return err
 	}

@@ -27,22 +27,21 @@ func TestACrashWhileACallbackIsTakenLosesNothingAndDoublesNothing(t *testing.T) 
 	p := newPool(t)
 	t.Run("crash", func(t *testing.T) {
 		for _, point := range []string{failpoint.Opening, failpoint.Opened, failpoint.Settling, failpoint.Settled} {
-			t.Run(point, func(t *testing.T) {
+			t.Run(word(point), func(t *testing.T) {
 				t.Parallel()
-				p.with(t, func(h *house) { h.calledAndKilled(t, point) })
+				p.with(t, func(h *house) {
+					defer scores.count(t, "callback, Cardflo", "killed: "+word(point))
+					h.calledAndKilled(t, point)
+				})
 			})
 		}
 	})
-	for range houses {
-		if h := <-p.free; h != nil {
-			h.verifyAudit(t)
-		}
-	}
+	p.close(t)
 }
 
 func (h *house) calledAndKilled(t *testing.T, point string) {
 	h.start(t, "callback "+point, 0)
-	f, err := h.saleForm(operations[1])
+	f, err := sellToken.fill(h, sellToken, "")
 	must(t, err)
 	must(t, h.cf.Fault(t.Context(), kit.Fault{Kind: kit.FaultDropAfter, Method: http.MethodPost, Path: "/debit"}))
 	status, payment, err := h.post(f)
@@ -50,17 +49,16 @@ func (h *house) calledAndKilled(t *testing.T, point string) {
 	if status != http.StatusSeeOther {
 		t.Fatalf("the sale was answered %d", status)
 	}
-	h.sales.Add(1)
 	var attempt string
 	must(t, h.owner.QueryRow(`select attempt_ref from transactions where payment_id = $1`, payment).Scan(&attempt))
 	uuid := ""
-	for _, c := range (ledger{h.cf}).state(t).Charges {
+	for _, c := range ledger(t, h.cf) {
 		if c.Reference == attempt {
 			uuid = c.ID
 		}
 	}
 	body, err := json.Marshal(map[string]string{"result": "OK", "uuid": uuid, "merchantTransactionId": attempt, "purchaseId": "20261126-" + uuid,
-		"transactionType": "DEBIT", "paymentMethod": "Creditcard", "amount": major(f.minor), "currency": "GBP"})
+		"transactionType": "DEBIT", "paymentMethod": "Creditcard", "amount": f.fields.Get("amount"), "currency": "GBP"})
 	must(t, err)
 
 	acknowledged := h.call(t, body)

@@ -1,57 +1,15 @@
 package faults
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/counterfoil/counterfoil/services/domain"
 	"github.com/counterfoil/counterfoil/services/failpoint"
-	"github.com/counterfoil/counterfoil/services/sandbox"
 	"github.com/counterfoil/counterfoil/services/sandbox/kit"
 )
-
-// operation is one way in which money moves.
-type operation struct {
-	name     string
-	provider string
-	method   string // of the sale
-	refund   bool   // of a sale that goes well first
-	path     string // of the request that moves the money, at the provider
-}
-
-var operations = []operation{
-	{name: "stored card at Handpoint", provider: "handpoint", method: "card", path: "/moto/sale"},
-	{name: "token at Cardflo", provider: "cardflo", method: "frame", path: "/debit"},
-	{name: "page at Cardflo", provider: "cardflo", method: "page", path: "/debit"},
-	{name: "refund at Handpoint", provider: "handpoint", method: "card", refund: true, path: "/moto/refund"},
-	{name: "refund at Cardflo", provider: "cardflo", method: "frame", refund: true, path: "/refund"},
-}
-
-func (op operation) connection(h *house) domain.ConnectionID {
-	if op.provider == "cardflo" {
-		return h.cardflo
-	}
-	return h.handpoint
-}
-
-func (op operation) control(h *house) sandbox.Control {
-	if op.provider == "cardflo" {
-		return h.cf
-	}
-	return h.hp
-}
-
-// what is the operation's name in the points.
-func (op operation) what() string {
-	if op.refund {
-		return "refund"
-	}
-	return "sale"
-}
-
-func (op operation) page() bool { return op.method == "page" }
 
 // crash is one death, and what must come of the operation.
 type crash struct {
@@ -65,15 +23,15 @@ type crash struct {
 }
 
 // crashes are all the deaths of one operation.
-func crashes(op operation) []crash {
+func crashes(a *action) []crash {
 	var out []crash
 	want := "approved"
-	if op.page() {
+	if a.page {
 		// Nobody ever saw the page whose address died with the process.
 		want = "failed"
 	}
 	at := func(point, want string, lost bool) {
-		out = append(out, crash{name: point, armed: op.what() + " " + point, want: want, lost: lost})
+		out = append(out, crash{name: word(point), armed: a.typ + " " + point, want: want, lost: lost})
 	}
 	at(failpoint.Checked, "approved", false)
 	at(failpoint.Opening, "approved", false)
@@ -87,20 +45,20 @@ func crashes(op operation) []crash {
 
 	resolver := []string{failpoint.Asking, failpoint.Told, failpoint.Settling, failpoint.Settled}
 	for _, point := range resolver {
-		c := crash{name: "resolver " + point, armed: "status " + point, want: "approved"}
-		if !op.page() {
+		c := crash{name: "resolver " + word(point), armed: "status " + point, want: "approved"}
+		if !a.page {
 			c.fault = kit.FaultDropAfter // or there is nothing to resolve
 		}
 		out = append(out, c)
-		if op.page() {
-			c.name, c.slow = "resolver "+point+" before the customer", true
+		if a.page {
+			c.name, c.slow = "resolver "+word(point)+" before the customer", true
 			out = append(out, c)
 		}
-		if op.refund || op.page() {
+		if a.after != nil || a.page {
 			continue
 		}
-		c = crash{name: "lost and resolver " + point, armed: op.what() + " " + failpoint.Opened, lost: true, again: "status " + point, want: "failed"}
-		if op.provider == "cardflo" {
+		c = crash{name: "lost and resolver " + word(point), armed: a.typ + " " + failpoint.Opened, lost: true, again: "status " + point, want: "failed"}
+		if a.provider == "cardflo" {
 			c.again += "#2" // the second "not known" is the one that counts
 		}
 		out = append(out, c)
@@ -131,24 +89,14 @@ func (p *pool) with(t *testing.T, f func(h *house)) {
 		p.free <- h
 	}()
 	if h == nil {
-		h = newHouse(p.owner)
+		h = newHouse(p.owner, site{})
 	}
 	f(h)
 }
 
-func TestACrashBetweenAnyTwoLinesLosesNothingAndDoublesNothing(t *testing.T) {
-	t.Parallel()
-	p := newPool(t)
-	t.Run("crash", func(t *testing.T) {
-		for _, op := range operations {
-			for _, c := range crashes(op) {
-				t.Run(strings.ReplaceAll(op.name+"/"+c.name, " ", "-"), func(t *testing.T) {
-					t.Parallel()
-					p.with(t, func(h *house) { h.survive(t, op, c) })
-				})
-			}
-		}
-	})
+// close judges the audit chains, which only the end shows.
+func (p *pool) close(t testing.TB) {
+	t.Helper()
 	for range houses {
 		if h := <-p.free; h != nil {
 			h.verifyAudit(t)
@@ -156,30 +104,50 @@ func TestACrashBetweenAnyTwoLinesLosesNothingAndDoublesNothing(t *testing.T) {
 	}
 }
 
-// survive takes an operation through a crash and judges what is left.
-func (h *house) survive(t *testing.T, op operation, c crash) {
-	h.start(t, c.armed, 0)
-	var f, sale form
-	var err error
-	payment := ""
-	if op.refund {
-		sale, err = h.saleForm(op)
-		must(t, err)
-		status, id, err := h.post(sale)
-		must(t, err)
-		if status != http.StatusSeeOther {
-			t.Fatalf("the sale before was answered %d", status)
-		}
-		h.sales.Add(1)
-		payment = id
-		f, err = h.refundForm(payment)
-		must(t, err)
-	} else {
-		f, err = h.saleForm(op)
-		must(t, err)
+func TestACrashBetweenAnyTwoLinesLosesNothingAndDoublesNothing(t *testing.T) {
+	t.Parallel()
+	type run struct {
+		a *action
+		c crash
+		n int // the how manieth time
 	}
+	var once, all []run
+	for _, a := range actions {
+		for _, c := range crashes(a) {
+			once = append(once, run{a: a, c: c})
+		}
+	}
+	for n := 1; n == 1 || len(all) < runs; n++ {
+		for _, r := range once {
+			r.n = n
+			all = append(all, r)
+		}
+	}
+	random(0).Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	p := newPool(t)
+	t.Run("crash", func(t *testing.T) {
+		for _, r := range all {
+			t.Run(strings.NewReplacer(" ", "-", ",", "").Replace(fmt.Sprintf("%s/%s/%d", r.a.name, r.c.name, r.n)), func(t *testing.T) {
+				t.Parallel()
+				p.with(t, func(h *house) {
+					defer scores.count(t, r.a.name, "killed: "+r.c.name)
+					h.survive(t, r.a, r.c)
+				})
+			})
+		}
+	})
+	p.close(t)
+}
+
+// survive takes an action through a crash and judges what is left.
+func (h *house) survive(t *testing.T, a *action, c crash) {
+	h.start(t, c.armed, 0)
+	payment, err := h.prepare(a)
+	must(t, err)
+	f, err := a.fill(h, a, payment)
+	must(t, err)
 	if c.fault != "" {
-		must(t, op.control(h).Fault(t.Context(), kit.Fault{Kind: c.fault, Method: http.MethodPost, Path: op.path}))
+		must(t, a.control(h).Fault(t.Context(), kit.Fault{Kind: c.fault, Method: http.MethodPost, Path: a.path}))
 	}
 	first := make(chan string, 1) // where the form led, if there was an answer
 	go func() {
@@ -190,14 +158,14 @@ func (h *house) survive(t *testing.T, op operation, c crash) {
 	led := ""
 	if c.armed == "" {
 		until(t, "the provider holds the request", 10*time.Millisecond, func() bool {
-			n, err := op.control(h).Held(t.Context())
+			n, err := a.control(h).Held(t.Context())
 			must(t, err)
 			return n == 1
 		})
 		h.product.kill()
 		led = <-first
 	} else {
-		led = h.awaitDeath(t, op, c, f, first)
+		led = h.awaitDeath(t, a, c, f, first)
 	}
 	if !h.product.wasKilled() {
 		t.Fatalf("ended with %s instead of by SIGKILL:\n%s", h.product.cmd.ProcessState, h.product.text())
@@ -224,45 +192,44 @@ func (h *house) survive(t *testing.T, op operation, c crash) {
 	if led != "" && led != again || payment != "" && payment != again {
 		t.Fatalf("the form led to %q, then to %q", led+payment, again)
 	}
-	if op.refund && !c.lost {
-		// Known or not, the refund counts as used.
-		whole, err := h.refundForm(payment)
-		must(t, err)
-		whole.fields.Set("amount", major(sale.minor))
-		status, _, err := h.post(whole)
-		must(t, err)
-		if status != http.StatusConflict {
-			t.Errorf("the whole sale may be given back beside a part of it: answered %d", status)
+	if a.rival != nil && !c.lost {
+		// Known or not, what was asked for counts as done.
+		rival, err := a.rival(h, payment)
+		status := 0
+		if err == nil {
+			status, _, err = h.post(rival)
+		}
+		if !shut(status, err) {
+			t.Errorf("there is room for another %s beside the %s: answered %d, %v", rival.typ, a.typ, status, err)
 		}
 	}
 	if c.armed == "" {
 		// The request may still arrive, so "not known" is no verdict yet.
-		until(t, "the resolver has asked", 100*time.Millisecond, func() bool {
+		until(t, "the resolver has asked", 50*time.Millisecond, func() bool {
 			h.hurry(t)
 			asked := 0
-			must(t, h.owner.QueryRow(`select t.asked from idempotency_keys k join transactions t on t.id = k.transaction_id where k.key = $1`, f.fields.Get("_key")).Scan(&asked))
+			must(t, h.owner.QueryRow(`select t.asked from idempotency_keys k join transactions t on t.id = k.transaction_id where k.key = $1`, f.key()).Scan(&asked))
 			return asked > 0
 		})
-		must(t, op.control(h).Release(t.Context()))
-	}
-	if op.refund {
-		h.refunds.Add(1)
-	} else {
-		h.sales.Add(1)
+		must(t, a.control(h).Release(t.Context()))
 	}
 	h.follow(t)
 	h.check(t)
-
-	var got string
-	must(t, h.owner.QueryRow(`select t.status from idempotency_keys k join transactions t on t.id = k.transaction_id where k.key = $1`, f.fields.Get("_key")).Scan(&got))
-	if got != c.want {
-		t.Errorf("the %s ends %s, want %s", op.what(), got, c.want)
+	if got := h.status(t, f); got != c.want {
+		t.Errorf("the %s ends %s, want %s", a.typ, got, c.want)
 	}
+}
+
+// status is that of the transaction that a form made.
+func (h *house) status(t testing.TB, f form) (got string) {
+	t.Helper()
+	must(t, h.owner.QueryRow(`select t.status from idempotency_keys k join transactions t on t.id = k.transaction_id where k.key = $1`, f.key()).Scan(&got))
+	return got
 }
 
 // awaitDeath waits for the process to die at its line and does meanwhile what
 // the customer does and what time does.
-func (h *house) awaitDeath(t *testing.T, op operation, c crash, f form, first chan string) (led string) {
+func (h *house) awaitDeath(t *testing.T, a *action, c crash, f form, first chan string) (led string) {
 	answered, typed := false, false
 	until(t, "the process dies at "+c.armed, 50*time.Millisecond, func() bool {
 		select {
@@ -270,7 +237,7 @@ func (h *house) awaitDeath(t *testing.T, op operation, c crash, f form, first ch
 			answered = true
 		default:
 		}
-		if led != "" && op.page() && !c.slow && !typed {
+		if led != "" && a.page && !c.slow && !typed {
 			must(t, h.typeCards(f.order))
 			typed = true
 		}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -52,22 +53,65 @@ const (
 	pageTTL = 31 * time.Minute
 )
 
-// house is a database, the emulators, and the product when it lives.
+// house is a database, the emulators, and the product when it lives, as one
+// merchant's person sees it.
 type house struct {
-	db        *storetest.DB
-	owner     *sql.DB
-	env       []string
-	sandbox   string
-	hp, cf    sandbox.Control
+	*building
+	merchant  domain.MerchantID
 	handpoint domain.ConnectionID
 	cardflo   domain.ConnectionID
 	card      domain.CardID
 	cookie    string
-	product   *process
-	base      atomic.Value // string: where the product answers now
-	serial    atomic.Int64 // amounts and orders that nothing else uses
-	sales     atomic.Int64 // sale forms that were answered
-	refunds   atomic.Int64 // refund forms that were answered
+}
+
+// building is what the merchants of a house share.
+type building struct {
+	owner    *sql.DB
+	env      []string
+	sandbox  string
+	hp, cf   sandbox.Control
+	product  *process
+	base     atomic.Value // string: where the product answers now
+	serial   atomic.Int64 // amounts and orders that nothing else uses
+	answered tally        // forms that were answered with a redirect
+	broken   tally        // pages that were answered with 500
+	patient  bool         // the queue keeps its own pace, rescue and all
+	// furnish makes a merchant with a person, its connections and a card.
+	furnish func(t testing.TB, name, email, handpointKey string) *house
+}
+
+// site is what a house is built on, for those who want something else between
+// the product and the world.
+type site struct {
+	app, owner string // the database's addresses; empty: a clone of the shared cluster's template
+	// provider gives the address at which the product reaches the sandbox.
+	provider func(sandbox string) string
+	settings map[string]string // of both connections
+	patient  bool
+}
+
+// tally remembers by a key: of the forms that were answered with a redirect their
+// types, so that a form that is sent again counts once.
+type tally struct {
+	mu    sync.Mutex
+	forms map[string]string
+}
+
+func (c *tally) add(f form) { c.note(f.key(), f.typ) }
+
+func (c *tally) note(key, what string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.forms == nil {
+		c.forms = map[string]string{}
+	}
+	c.forms[key] = what
+}
+
+func (c *tally) all() map[string]string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return maps.Clone(c.forms)
 }
 
 // client has no connection to reuse: each may be to a process that is gone.
@@ -176,59 +220,90 @@ func (p *process) wasKilled() bool {
 
 // newHouse makes a house with one merchant, one person who has signed in, a
 // connection to each provider and one stored card. It ends with owner.
-func newHouse(owner testing.TB) *house {
+func newHouse(owner testing.TB, on site) *house {
 	owner.Helper()
 	ctx := context.Background()
-	dir := owner.TempDir()
-	h := &house{db: storetest.New(owner)}
-	h.owner = h.db.Owner(owner)
+	if on.app == "" {
+		db := storetest.New(owner)
+		on.app, on.owner = db.AppURL, db.OwnerURL
+	}
+	b := &building{patient: on.patient}
+	var err error
+	b.owner, err = sql.Open("postgres", on.owner)
+	must(owner, err)
+	owner.Cleanup(func() { _ = b.owner.Close() })
 
 	box := launch(owner, []string{"COUNTERFOIL_SANDBOX_ADDR=127.0.0.1:0", "COUNTERFOIL_SANDBOX_STDIN=1"}, "sandbox")
 	owner.Cleanup(box.kill)
-	h.sandbox = box.line(owner, "sandbox on ")
-	h.hp = sandbox.Control{BaseURL: h.sandbox, Provider: sandboxhandpoint.Name}
-	h.cf = sandbox.Control{BaseURL: h.sandbox, Provider: sandboxcardflo.Name}
+	b.sandbox = box.line(owner, "sandbox on ")
+	b.hp = sandbox.Control{BaseURL: b.sandbox, Provider: sandboxhandpoint.Name}
+	b.cf = sandbox.Control{BaseURL: b.sandbox, Provider: sandboxcardflo.Name}
+	provider := b.sandbox
+	if on.provider != nil {
+		provider = on.provider(b.sandbox)
+	}
 
 	keyset, err := secrets.Generate()
 	must(owner, err)
-	keyfile := filepath.Join(dir, "keyset.json")
+	keyfile := filepath.Join(owner.TempDir(), "keyset.json")
 	must(owner, os.WriteFile(keyfile, keyset, 0o600))
 	sealer, err := secrets.FromJSON(keyset)
 	must(owner, err)
-	st, err := store.Open(ctx, store.Config{URL: h.db.AppURL})
-	must(owner, err)
-	people, err := signin.New(signin.Options{Store: st, Sealer: sealer})
-	must(owner, err)
-	m, _, err := people.CreateMerchant(ctx, domain.Merchant{Name: "Kill Lane", TimeZone: "Europe/London", Mode: domain.Test, Currencies: []money.Currency{money.MustCurrency("GBP")}},
-		signin.NewPerson{Email: "owner@example.com", Name: "Owner"})
-	must(owner, err)
-	_, err = people.CreateUserWithPassword(ctx, m, signin.NewPerson{Email: email, Name: "Till", Role: domain.Manager}, password, factor)
-	must(owner, err)
-	conns := &connections.Service{Store: st, Registry: providers.NewRegistry(cardflo.Registration(), handpoint.Registration()), Secrets: sealer, Now: time.Now}
-	actor := domain.Actor{MerchantID: m}
-	hp, err := conns.Create(ctx, actor, connections.NewConnection{Provider: "handpoint", Name: "Saved cards", BaseURL: h.sandbox + sandboxhandpoint.BasePath,
-		Secrets: map[string]string{handpoint.SecretAPIKey: sandboxhandpoint.SandboxKey}})
-	must(owner, err)
-	cf, err := conns.Create(ctx, actor, connections.NewConnection{Provider: "cardflo", Name: "Card by phone", BaseURL: h.sandbox + sandboxcardflo.BasePath,
-		Settings: map[string]string{cardflo.SettingCardFrame: h.sandbox + "/cardflo/frame/" + sandboxcardflo.SandboxKey},
-		Secrets: map[string]string{cardflo.SecretAPIKey: sandboxcardflo.SandboxKey, cardflo.SecretUsername: sandboxcardflo.SandboxUser,
-			cardflo.SecretPassword: sandboxcardflo.SandboxPassword, cardflo.SecretSharedSecret: sandboxcardflo.SandboxSecret}})
-	must(owner, err)
-	card, err := conns.AddCard(ctx, actor, hp.ID, sandboxhandpoint.TokenVisa, domain.Card{Brand: "Visa", Last4: "0936", Expiry: "10/30"}, "Imogen Ware")
-	must(owner, err)
-	h.handpoint, h.cardflo, h.card = hp.ID, cf.ID, card.ID
-	must(owner, st.Close())
+	b.furnish = func(t testing.TB, name, email, handpointKey string) *house {
+		t.Helper()
+		// A house is furnished over the plain road, whatever is between later.
+		st, err := store.Open(ctx, store.Config{URL: on.owner})
+		must(t, err)
+		defer func() { must(t, st.Close()) }()
+		people, err := signin.New(signin.Options{Store: st, Sealer: sealer})
+		must(t, err)
+		h := &house{building: b}
+		h.merchant, _, err = people.CreateMerchant(ctx, domain.Merchant{Name: name, TimeZone: "Europe/London", Mode: domain.Test, Currencies: []money.Currency{money.MustCurrency("GBP")}},
+			signin.NewPerson{Email: "owner-" + email, Name: "Owner"})
+		must(t, err)
+		_, err = people.CreateUserWithPassword(ctx, h.merchant, signin.NewPerson{Email: email, Name: "Till", Role: domain.Manager}, password, factor)
+		must(t, err)
+		conns := &connections.Service{Store: st, Registry: providers.NewRegistry(cardflo.Registration(), handpoint.Registration()), Secrets: sealer, Now: time.Now}
+		actor := domain.Actor{MerchantID: h.merchant}
+		settings := map[string]string{}
+		maps.Copy(settings, on.settings)
+		hp, err := conns.Create(ctx, actor, connections.NewConnection{Provider: "handpoint", Name: "Saved cards", BaseURL: provider + sandboxhandpoint.BasePath, Settings: maps.Clone(settings),
+			Secrets: map[string]string{handpoint.SecretAPIKey: handpointKey}})
+		must(t, err)
+		settings[cardflo.SettingCardFrame] = b.sandbox + "/cardflo/frame/" + sandboxcardflo.SandboxKey
+		cf, err := conns.Create(ctx, actor, connections.NewConnection{Provider: "cardflo", Name: "Card by phone", BaseURL: provider + sandboxcardflo.BasePath, Settings: settings,
+			Secrets: map[string]string{cardflo.SecretAPIKey: sandboxcardflo.SandboxKey, cardflo.SecretUsername: sandboxcardflo.SandboxUser,
+				cardflo.SecretPassword: sandboxcardflo.SandboxPassword, cardflo.SecretSharedSecret: sandboxcardflo.SandboxSecret}})
+		must(t, err)
+		card, err := conns.AddCard(ctx, actor, hp.ID, sandboxhandpoint.TokenVisa, domain.Card{Brand: "Visa", Last4: "0936", Expiry: "10/30"}, "Imogen Ware")
+		must(t, err)
+		h.handpoint, h.cardflo, h.card = hp.ID, cf.ID, card.ID
+		return h
+	}
+	h := b.furnish(owner, "Kill Lane", email, sandboxhandpoint.SandboxKey)
 
-	h.env = []string{"DATABASE_URL=" + h.db.AppURL, "COUNTERFOIL_KEYSET=" + keyfile, "COUNTERFOIL_ADDR=127.0.0.1:0", "COUNTERFOIL_PUBLIC_URL=http://localhost",
-		"COUNTERFOIL_ALLOW_HOSTS=" + strings.TrimPrefix(h.sandbox, "http://"), "COUNTERFOIL_LOG=warn"}
+	hosts := []string{strings.TrimPrefix(b.sandbox, "http://"), strings.TrimPrefix(provider, "http://")}
+	b.env = []string{"DATABASE_URL=" + on.app, "COUNTERFOIL_KEYSET=" + keyfile, "COUNTERFOIL_ADDR=127.0.0.1:0", "COUNTERFOIL_PUBLIC_URL=http://localhost",
+		"COUNTERFOIL_ALLOW_HOSTS=" + strings.Join(hosts, ","), "COUNTERFOIL_LOG=warn"}
+	if !on.patient {
+		b.env = append(b.env, pollEnv+"=150ms")
+	}
 	owner.Cleanup(func() {
-		if h.product != nil {
-			h.product.kill()
+		if b.product != nil {
+			b.product.kill()
 		}
 	})
 	h.start(owner, "", 0)
-	h.signIn(owner)
+	h.signIn(owner, email)
 	return h
+}
+
+// neighbour is a second merchant in the same house, with an account of its own.
+func (h *house) neighbour(t testing.TB) *house {
+	t.Helper()
+	n := h.furnish(t, "Next Door", "next@example.com", sandboxhandpoint.OtherSandboxKey)
+	n.signIn(t, "next@example.com")
+	return n
 }
 
 // start brings the product up, after its predecessor is gone. armed names the
@@ -237,10 +312,20 @@ func (h *house) start(t testing.TB, armed string, ahead time.Duration) {
 	t.Helper()
 	if h.product != nil {
 		h.product.kill()
+		// A statement of its that is on its way may still take a job.
+		until(t, "the dead product's sessions end", 5*time.Millisecond, func() bool {
+			return !h.found(t, `select 1 from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and usename = $1 limit 1`, store.AppRole)
+		})
 	}
 	h.forgetTheDead(t)
-	h.product = launch(t, append([]string{armedEnv + "=" + armed, offsetEnv + "=" + ahead.String()}, h.env...), "counterfoil", "serve")
+	h.product = h.launch(t, armed, ahead)
 	h.base.Store(h.product.line(t, "listening on "))
+}
+
+// launch starts a product over the house's database.
+func (h *house) launch(t testing.TB, armed string, ahead time.Duration) *process {
+	t.Helper()
+	return launch(t, append([]string{armedEnv + "=" + armed, offsetEnv + "=" + ahead.String()}, h.env...), "counterfoil", "serve")
 }
 
 // forgetTheDead lets the time pass that the queue gives a process that is gone:
@@ -262,17 +347,28 @@ func (h *house) forgetTheDead(t testing.TB) {
 // hurry lets the time until the next planned question pass.
 func (h *house) hurry(t testing.TB) {
 	t.Helper()
-	_, err := h.owner.Exec(`update river.river_job set scheduled_at = now() - interval '1 second' where state in ('available', 'scheduled', 'retryable') and scheduled_at > now()`)
+	_, err := h.owner.Exec(hurries[h.patient])
 	must(t, err)
+}
+
+// hurries are what hurry does, by whether the house is patient: a patient one
+// leaves it to the queue to notice, which it does every five seconds.
+var hurries = map[bool]string{
+	true:  `update river.river_job set scheduled_at = now() - interval '1 second' where state in ('available', 'scheduled', 'retryable') and scheduled_at > now()`,
+	false: `update river.river_job set scheduled_at = least(scheduled_at, now() - interval '1 second'), state = 'available' where state in ('scheduled', 'retryable') or state = 'available' and scheduled_at > now()`,
 }
 
 // request sends what a browser would. An error is a line that broke.
 func (h *house) request(method, path string, form url.Values) (*http.Response, string, error) {
+	return h.requestAt(h.base.Load().(string), method, path, form)
+}
+
+func (h *house) requestAt(base, method, path string, form url.Values) (*http.Response, string, error) {
 	var body io.Reader
 	if form != nil {
 		body = strings.NewReader(form.Encode())
 	}
-	req, err := http.NewRequest(method, h.base.Load().(string)+path, body)
+	req, err := http.NewRequest(method, base+path, body)
 	if err != nil {
 		return nil, "", err
 	}
@@ -286,12 +382,15 @@ func (h *house) request(method, path string, form url.Values) (*http.Response, s
 	}
 	defer func() { _ = res.Body.Close() }()
 	text, err := io.ReadAll(res.Body)
+	if res.StatusCode == http.StatusInternalServerError {
+		h.broken.note(method+" "+path, string(text))
+	}
 	return res, string(text), err
 }
 
 // signIn walks the two steps. The cookie is Secure, which a jar would keep to
 // itself on http, so it is carried by hand.
-func (h *house) signIn(t testing.TB) {
+func (h *house) signIn(t testing.TB, email string) {
 	t.Helper()
 	jar := map[string]string{}
 	step := func(method, path string, form url.Values) string {
@@ -328,11 +427,13 @@ func hidden(page, name string) string {
 
 // form is a form that a person has filled in and may send more than once.
 type form struct {
+	typ    string // of the transaction that it makes
 	path   string
 	fields url.Values
-	minor  int64  // an amount that no other form of this house has
-	order  string // of a sale
+	order  string // of a form that begins a payment
 }
+
+func (f form) key() string { return f.fields.Get("_key") }
 
 // errNotOffered says that the page came and has no such form now, for example
 // because the outcome of the sale is not known.
@@ -349,7 +450,7 @@ func (h *house) open(page string, f form) (form, error) {
 	if res.StatusCode != http.StatusOK {
 		return f, fmt.Errorf("%s answered %s", page, res.Status)
 	}
-	if f.fields.Get("_key") == "" {
+	if f.key() == "" {
 		return f, fmt.Errorf("%s: %w", page, errNotOffered)
 	}
 	return f, nil
@@ -357,31 +458,13 @@ func (h *house) open(page string, f form) (form, error) {
 
 func major(minor int64) string { return fmt.Sprintf("%d.%02d", minor/100, minor%100) }
 
-func (h *house) saleForm(op operation) (form, error) {
-	n := h.serial.Add(1)
-	f := form{path: "/payments", minor: 100_000 + n, order: fmt.Sprintf("Hamper %d", n)}
-	f.fields = url.Values{"connection": {op.connection(h).String()}, "amount": {major(f.minor)}, "currency": {"GBP"}, "order_reference": {f.order}, "email": {""}, "method": {op.method}}
-	switch op.method {
-	case "card":
-		f.fields.Set("card", h.card.String())
-	case "frame":
-		f.fields.Set("card_token", sandboxcardflo.TokenApprove)
-		f.fields.Set("card_brand", "Visa")
-		f.fields.Set("card_last4", "1111")
-		f.fields.Set("card_expiry", "12/30")
-	}
-	return h.open("/payments/new?connection="+op.connection(h).String(), f)
-}
-
-func (h *house) refundForm(payment string) (form, error) {
-	f := form{path: "/payments/" + payment + "/refunds", minor: 1_000 + h.serial.Add(1)}
-	f.fields = url.Values{"kind": {"part"}, "amount": {major(f.minor)}, "reason": {"returned"}, "note": {""}}
-	return h.open("/payments/"+payment+"/refund", f)
-}
-
 // post sends a form and gives the id of the payment that it leads to.
 func (h *house) post(f form) (status int, payment string, err error) {
-	res, text, err := h.request(http.MethodPost, f.path, f.fields)
+	return h.postAt(h.base.Load().(string), f)
+}
+
+func (h *house) postAt(base string, f form) (status int, payment string, err error) {
+	res, text, err := h.requestAt(base, http.MethodPost, f.path, f.fields)
 	if err != nil {
 		return 0, "", err
 	}
@@ -393,6 +476,7 @@ func (h *house) post(f form) (status int, payment string, err error) {
 	if _, err := domain.ParsePaymentID(payment); err != nil {
 		return res.StatusCode, "", fmt.Errorf("led to %q: %s", to, text)
 	}
+	h.answered.add(f)
 	return res.StatusCode, payment, nil
 }
 
@@ -429,7 +513,7 @@ func (h *house) follow(t testing.TB) {
 	open, advanced := 0, false
 	defer func() {
 		if t.Failed() {
-			t.Logf("%d open; the product wrote:\n%s", open, h.product.text())
+			t.Logf("%d open; the product wrote:\n%s\n%s", open, h.product.text(), h.dump())
 		}
 	}()
 	until(t, "every outcome is known", 150*time.Millisecond, func() bool {
@@ -448,4 +532,28 @@ func (h *house) follow(t testing.TB) {
 		h.hurry(t)
 		return false
 	})
+}
+
+// dump tells what is open and what the queue means to do about it.
+func (h *house) dump() string {
+	var b strings.Builder
+	for _, q := range []string{
+		`select concat_ws(' ', t.id, t.type, t.status, 'asked', t.asked, 'absent', t.absent, 'last', t.last_asked_at, 'next', t.next_ask_at) from transactions t where t.status not in ('approved', 'declined', 'failed')`,
+		`select concat_ws(' ', j.id, j.kind, j.state, 'at', j.scheduled_at, 'tried', j.attempt, j.attempted_at, j.args) from river.river_job j where j.state not in ('completed')`,
+		`select concat_ws(' ', 'now', now(), 'leader', l.leader_id, l.expires_at) from river.river_leader l`,
+	} {
+		rows, err := h.owner.Query(q)
+		if err != nil {
+			return err.Error()
+		}
+		for rows.Next() {
+			var line string
+			if err := rows.Scan(&line); err != nil {
+				line = err.Error()
+			}
+			b.WriteString(line + "\n")
+		}
+		_ = rows.Close()
+	}
+	return b.String()
 }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -12,7 +14,7 @@ import (
 )
 
 const (
-	tills      = 4  // people at work
+	tills      = 4  // people at work, of two merchants
 	formsEach  = 60 // at most, by each of them
 	killingFor = 12 * time.Second
 	minKills   = 10
@@ -20,8 +22,8 @@ const (
 
 // work fills in one form after the other. Whoever gets no answer sends the same
 // form again until there is one, however often the product dies meanwhile.
-func (h *house) work(t *testing.T, random *rand.Rand, stop <-chan struct{}) {
-	sold := map[string][]string{} // payments that money may be given back from, by provider
+func (h *house) work(t *testing.T, luck *rand.Rand, stop <-chan struct{}) {
+	done := map[*action][]string{} // payments, by what was done to them last
 	insist := func(try func() error) bool {
 		deadline := time.Now().Add(patience)
 		for err := try(); err != nil; err = try() {
@@ -39,19 +41,20 @@ func (h *house) work(t *testing.T, random *rand.Rand, stop <-chan struct{}) {
 			return
 		default:
 		}
-		op := operations[random.IntN(len(operations))]
-		if op.refund && len(sold[op.provider]) == 0 {
-			continue
+		a := actions[luck.IntN(len(actions))]
+		payment := ""
+		if a.after != nil {
+			if len(done[a.after]) == 0 {
+				a = root(a)
+			} else {
+				payment = done[a.after][luck.IntN(len(done[a.after]))]
+			}
 		}
 		var f form
 		offered := true
 		opened := insist(func() (err error) {
-			if op.refund {
-				f, err = h.refundForm(sold[op.provider][random.IntN(len(sold[op.provider]))])
-			} else {
-				f, err = h.saleForm(op)
-			}
-			if op.refund && errors.Is(err, errNotOffered) {
+			f, err = a.fill(h, a, payment)
+			if errors.Is(err, errNotOffered) {
 				offered, err = false, nil
 			}
 			return err
@@ -59,42 +62,49 @@ func (h *house) work(t *testing.T, random *rand.Rand, stop <-chan struct{}) {
 		if !opened {
 			return
 		}
-		if !offered {
+		if !offered && a.after != nil {
 			continue
 		}
 		var status int
-		var payment string
-		if !insist(func() (err error) { status, payment, err = h.post(f); return err }) {
+		if !insist(func() (err error) {
+			if status, payment, err = h.post(f); status == http.StatusServiceUnavailable {
+				err = errors.New("the database is away")
+			}
+			return err
+		}) {
 			return
 		}
 		switch {
-		case status == http.StatusSeeOther && op.refund:
-			h.refunds.Add(1)
 		case status == http.StatusSeeOther:
-			h.sales.Add(1)
-			if !op.page() {
-				sold[op.provider] = append(sold[op.provider], payment)
-			}
-			if op.page() && random.IntN(3) > 0 {
+			if !a.page {
+				done[a] = append(done[a], payment)
+			} else if luck.IntN(3) > 0 {
 				if err := h.typeCards(f.order); err != nil {
 					t.Errorf("a customer: %v", err)
 					return
 				}
 			}
-		case op.refund && status == http.StatusConflict:
-			// The sale's own outcome is still open: nothing may be given back yet.
+		case a.after != nil && status == http.StatusConflict:
+			// What began it has no outcome yet, or something else was done to it.
 		default:
-			t.Errorf("a form of %s was answered %d", op.name, status)
+			t.Errorf("a form of %s was answered %d", a.name, status)
 			return
 		}
 	}
 }
 
+// root is what begins the payment of an action.
+func root(a *action) *action {
+	for a.after != nil {
+		a = a.after
+	}
+	return a
+}
+
 func TestProcessesKilledAtRandomMomentsLoseNothingAndDoubleNothing(t *testing.T) {
 	t.Parallel()
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
-	h := newHouse(t)
+	h := newHouse(t, site{patient: true})
+	next := h.neighbour(t)
 	// The provider has a bad day too.
 	for _, f := range []kit.Fault{{Kind: kit.FaultDropAfter, Path: "sale"}, {Kind: kit.FaultGarbage, Path: "debit"}, {Kind: kit.FaultDropBefore, Path: "refund"}, {Kind: kit.FaultStatusAfter, Path: "refund", Status: http.StatusBadGateway}} {
 		f.Method = http.MethodPost
@@ -108,19 +118,19 @@ func TestProcessesKilledAtRandomMomentsLoseNothingAndDoubleNothing(t *testing.T)
 	stop := make(chan struct{})
 	var people sync.WaitGroup
 	for i := range tills {
-		people.Go(func() { h.work(t, rand.New(rand.NewPCG(seed, uint64(i))), stop) })
+		people.Go(func() { []*house{h, next}[i%2].work(t, random(uint64(100+i)), stop) })
 	}
 	done := make(chan struct{})
 	go func() { people.Wait(); close(done) }()
 
-	random := rand.New(rand.NewPCG(seed, 1_000))
+	luck := random(99)
 	kills := 0
 	began := time.Now()
 	for working := true; working; {
 		select {
 		case <-done:
 			working = false
-		case <-time.After(time.Duration(random.IntN(400)) * time.Millisecond):
+		case <-time.After(time.Duration(luck.IntN(400)) * time.Millisecond):
 			h.product.kill()
 			if !h.product.wasKilled() {
 				t.Fatalf("ended with %s instead of by SIGKILL:\n%s", h.product.cmd.ProcessState, h.product.text())
@@ -141,8 +151,61 @@ func TestProcessesKilledAtRandomMomentsLoseNothingAndDoubleNothing(t *testing.T)
 	h.follow(t)
 	h.check(t)
 	h.verifyAudit(t)
-	t.Logf("%d kills, %d sales, %d refunds", kills, h.sales.Load(), h.refunds.Load())
-	if kills < minKills || h.sales.Load() < tills {
-		t.Error("too few kills or sales to show anything")
+	h.strangers(t, next)
+	next.strangers(t, h)
+	forms := len(h.answered.all())
+	t.Logf("%d kills, %d forms, seed %d", kills, forms, seed)
+	if kills < minKills || forms < 2*tills {
+		t.Error("too few kills or forms to show anything")
+	}
+}
+
+// strangers sees that a merchant's person gets nothing of another merchant's,
+// whatever they ask for (I7).
+func (h *house) strangers(t *testing.T, other *house) {
+	t.Helper()
+	rows, err := h.owner.Query(`select id, reference, order_reference from payments where merchant_id = $1 order by created_at limit 25`, other.merchant.String())
+	must(t, err)
+	defer func() { _ = rows.Close() }()
+	type payment struct{ id, reference, order string }
+	var theirs []payment
+	for rows.Next() {
+		var p payment
+		must(t, rows.Scan(&p.id, &p.reference, &p.order))
+		theirs = append(theirs, p)
+	}
+	must(t, rows.Err())
+	if len(theirs) == 0 {
+		t.Fatal("the other merchant has no payments to ask for")
+	}
+	lists := []string{"/", "/payments?limit=200", "/payments.csv"}
+	for _, p := range theirs {
+		lists = append(lists, "/payments?q="+p.reference)
+		for _, page := range []string{"", "/refund", "/receipt"} {
+			res, text, err := h.request(http.MethodGet, "/payments/"+p.id+page, nil)
+			must(t, err)
+			if res.StatusCode != http.StatusNotFound || strings.Contains(text, p.order) {
+				t.Errorf("I7: another merchant's %s was answered %s", page, res.Status)
+			}
+		}
+		f, err := sellCard.fill(h, sellCard, "") // for its hidden fields
+		must(t, err)
+		f.fields = url.Values{"_csrf": f.fields["_csrf"], "_key": f.fields["_key"], "kind": {"part"}, "amount": {"1.00"}, "reason": {"returned"}, "note": {""}}
+		f.path = "/payments/" + p.id + "/refunds"
+		if status, _, err := h.post(f); status != http.StatusNotFound {
+			t.Errorf("I7: a refund of another merchant's payment was answered %d, %v", status, err)
+		}
+	}
+	for _, page := range lists {
+		res, text, err := h.request(http.MethodGet, page, nil)
+		must(t, err)
+		if res.StatusCode != http.StatusOK {
+			t.Errorf("%s was answered %s", page, res.Status)
+		}
+		for _, p := range theirs {
+			if strings.Contains(text, p.id) || strings.Contains(text, p.order+"<") || strings.Contains(text, p.order+",") {
+				t.Errorf("I7: %s shows another merchant's %s", page, p.order)
+			}
+		}
 	}
 }

@@ -16,11 +16,14 @@ const (
 	armedEnv = "COUNTERFOIL_TEST_FAILPOINT"
 	// offsetEnv is how far the rules' clock is ahead, as a Go duration.
 	offsetEnv = "COUNTERFOIL_TEST_CLOCK_OFFSET"
+	// pollEnv is how often the queue is looked at, as a Go duration.
+	pollEnv = "COUNTERFOIL_TEST_POLL"
 )
 
 var (
 	armed, passage = parseArmed(os.Getenv(armedEnv))
-	offset         = parseOffset(os.Getenv(offsetEnv))
+	offset         = parseDuration(offsetEnv)
+	poll           = parseDuration(pollEnv)
 	passed         atomic.Int64
 )
 
@@ -36,13 +39,14 @@ func parseArmed(s string) (string, int64) {
 	return name, nth
 }
 
-func parseOffset(s string) time.Duration {
+func parseDuration(env string) time.Duration {
+	s := os.Getenv(env)
 	if s == "" {
 		return 0
 	}
 	d, err := time.ParseDuration(s)
 	if err != nil {
-		panic(fmt.Sprintf("%s: %v", offsetEnv, err))
+		panic(fmt.Sprintf("%s: %v", env, err))
 	}
 	return d
 }
@@ -63,5 +67,26 @@ func Hit(what, point string) {
 	select {} // the signal is on its way; nothing more may happen here
 }
 
+// Inside is Hit right before the transaction's commit.
+func Inside(what string, at Transaction) {
+	if at == Second {
+		Hit(what, Settling)
+	} else {
+		Hit(what, Opening)
+	}
+}
+
+// Behind is Hit right after the transaction's commit.
+func Behind(what string, at Transaction) {
+	if at == Second {
+		Hit(what, Settled)
+	} else {
+		Hit(what, Opened)
+	}
+}
+
 // Now is the time that the rules go by.
 func Now(t time.Time) time.Time { return t.Add(offset) }
+
+// Poll is how often the queue is looked at; zero is the product's own pace.
+func Poll() time.Duration { return poll }

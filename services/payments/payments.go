@@ -99,26 +99,23 @@ func New(cfg Config) *Service {
 // compares equal to what is read.
 func (s *Service) now() time.Time { return failpoint.Now(s.Now()).UTC().Truncate(time.Microsecond) }
 
-// step is one of the two database transactions of an operation, by the points
-// inside and behind it.
-type step struct{ inside, behind string }
-
-var (
-	opening  = step{failpoint.Opening, failpoint.Opened}
-	settling = step{failpoint.Settling, failpoint.Settled}
+// The two database transactions of an operation.
+const (
+	opening  = failpoint.First
+	settling = failpoint.Second
 )
 
 // write runs f as one unit of work that moves a transaction along.
-func (s *Service) write(ctx context.Context, m domain.MerchantID, at step, what string, f func(*store.Tx) error) error {
+func (s *Service) write(ctx context.Context, m domain.MerchantID, at failpoint.Transaction, what string, f func(*store.Tx) error) error {
 	err := s.Store.InTenant(ctx, m, func(tx *store.Tx) error {
 		if err := f(tx); err != nil {
 			return err
 		}
-		failpoint.Hit(what, at.inside)
+		failpoint.Inside(what, at)
 		return nil
 	})
 	if err == nil {
-		failpoint.Hit(what, at.behind)
+		failpoint.Behind(what, at)
 	}
 	return err
 }

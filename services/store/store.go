@@ -72,11 +72,11 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	db, err := openWith(dsn, cfg.MaxOpen, !cfg.Pooled)
+	db, err := openWith(dsn, cfg.MaxOpen, !cfg.Pooled, mostSilence)
 	if err != nil {
 		return nil, err
 	}
-	exports, err := openPool(dsn, cfg.ExportOpen)
+	exports, err := openWith(dsn, cfg.ExportOpen, false, mostSilence)
 	if err != nil {
 		_ = db.Close()
 		return nil, err
@@ -127,9 +127,10 @@ func (s *Store) SQLDB() *sql.DB { return s.db.DB }
 // openPool opens a pool whose parametrised queries take one round trip and need
 // no prepared statement on the server, which is also what PgBouncer's
 // transaction mode asks for. jsonb parameters must then be strings.
-func openPool(dsn string, open int) (*sqlx.DB, error) { return openWith(dsn, open, false) }
+func openPool(dsn string, open int) (*sqlx.DB, error) { return openWith(dsn, open, false, 0) }
 
-func openWith(dsn string, open int, keepPlans bool) (*sqlx.DB, error) {
+// openWith opens a pool. A silence of zero waits for the server for ever.
+func openWith(dsn string, open int, keepPlans bool, silence time.Duration) (*sqlx.DB, error) {
 	dsn, err := withParam(dsn, "binary_parameters", "yes")
 	if err != nil {
 		return nil, err
@@ -139,11 +140,14 @@ func openWith(dsn string, open int, keepPlans bool) (*sqlx.DB, error) {
 			return nil, err
 		}
 	}
-	var connector driver.Connector
-	connector, err = pq.NewConnector(dsn)
+	made, err := pq.NewConnector(dsn)
 	if err != nil {
 		return nil, errors.New("store: DATABASE_URL cannot be read (its text is not shown, it may hold a password)")
 	}
+	if silence > 0 {
+		made.Dialer(bounded{silence: silence})
+	}
+	var connector driver.Connector = made
 	if keepPlans {
 		connector = preparing{connector}
 	}
