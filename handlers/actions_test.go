@@ -112,7 +112,7 @@ func TestEveryActionOfAHoldGoesThroughOnce(t *testing.T) {
 	}{
 		{"increase", url.Values{"amount": {"20.00"}, "note": {"one more night"}}, []string{"The hold was increased by £20.00.", "Hold increased", "one more night", "Authorised, not taken£112.60"}},
 		{"decrease", url.Values{"amount": {"12.60"}}, []string{"Hold decreased", "Authorised, not taken£100.00", "5 days left"}},
-		{"capture", url.Values{"amount": {"70.00"}, "tip": {"5.00"}}, []string{"Captured £70.00.", "£5.00 of it is a tip.", "Authorised, not taken£30.00", "Captured£70.00", "of it tip£5.00", "Can be refunded now£70.00"}},
+		{"capture", url.Values{"amount": {"70.00"}, "tip": {"5.00"}}, []string{"Captured £70.00.", "£5.00 of it is a tip.", "Authorised, not taken£30.00", "Captured£70.00", "Tip in it£5.00", "Can be refunded now£70.00"}},
 		{"capture", url.Values{"amount": {"10.00"}, "final": {"yes"}}, []string{"Captured£80.00", "Authorised, not taken£0.00", "What was left of the hold was given back."}},
 	} {
 		form := sh.actionOf(b, payment, tt.act, tt.edit)
@@ -195,7 +195,7 @@ func TestATipIsSetOverAndOverAndALargeOneIsAskedAbout(t *testing.T) {
 	set("3.00", nil).wants(t, http.StatusSeeOther)
 	set("5.00", nil).wants(t, http.StatusSeeOther)
 	words := mainText(b, t, payment)
-	for _, want := range []string{"Tip set to £5.00 (was £3.00)", "Tip set to £3.00 (was £0.00)", "of it tip£5.00", "Taken£47.00"} {
+	for _, want := range []string{"Tip set to £5.00 (was £3.00)", "Tip set to £3.00 (was £0.00)", "Tip in it£5.00", "Taken£47.00"} {
 		if !strings.Contains(words, want) {
 			t.Errorf("the page does not say %q: %s", want, words)
 		}

@@ -185,3 +185,41 @@ func TestAProviderThatCannotBeAskedIsSaid(t *testing.T) {
 		t.Error("a button offers what cannot be")
 	}
 }
+
+// TestAskingAfterEveryActionFindsNoDifference: a comparison that cries wolf is
+// not looked at.
+func TestAskingAfterEveryActionFindsNoDifference(t *testing.T) {
+	sh := newShop(t)
+	sh.offers(sh.handpoint, `{"acquirer": "TSYS"}`)
+	sh.offers(sh.cardflo, `{"partialVoid": "yes"}`)
+	b := sh.browser().signIn("maya@example.com")
+	do := func(payment, act string, edit url.Values) {
+		b.post(payment+"/"+act, sh.actionOf(b, payment, act, edit)).wants(t, http.StatusSeeOther)
+	}
+	tipped, voided, refunded, declined := sh.sell(b, "42.00"), sh.sell(b, "42.01"), sh.sell(b, "42.02"), ""
+	do(tipped, "tip", url.Values{"amount": {"3.00"}})
+	do(tipped, "tip", url.Values{"amount": {"5.00"}})
+	do(voided, "void", nil)
+	b.post(refunded+"/refunds", sh.refundForm(b, refunded, url.Values{"amount": {"2.02"}})).wants(t, http.StatusSeeOther)
+	must(t, sh.sandbox.Handpoint.Kit().Outcomes.Push(kit.Outcome{Result: kit.Decline, Code: "51"}))
+	declined = sh.sell(b, "42.03")
+	captured, released := sh.hold(9260), sh.hold(9261)
+	do(captured, "increase", url.Values{"amount": {"20.00"}})
+	do(captured, "decrease", url.Values{"amount": {"12.60"}})
+	do(captured, "capture", url.Values{"amount": {"70.00"}, "tip": {"5.00"}})
+	do(released, "void", nil)
+	sh.clock.Advance(time.Minute)
+	for name, payment := range map[string]string{"tipped": tipped, "voided": voided, "refunded": refunded, "declined": declined, "captured": captured, "released": released} {
+		b.post(payment+"/provider", url.Values{"_csrf": {b.token("/account")}}).wants(t, http.StatusSeeOther)
+		doc := b.get(payment+"/provider").wants(t, http.StatusOK).doc(t)
+		if diff := doc.Find("tr.diff"); diff.Length() != 0 {
+			t.Errorf("%s: %q", name, strings.Join(strings.Fields(diff.Text()), " "))
+		}
+		if doc.Find("table.truth").Length() == 0 {
+			t.Errorf("%s: nothing is compared", name)
+		}
+	}
+	if n := sh.count(`select count(*) from audit_log where action like 'payment.%.differs'`); n != 0 {
+		t.Errorf("%d differences were audited", n)
+	}
+}

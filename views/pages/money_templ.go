@@ -109,7 +109,7 @@ func moneySheet(m layouts.Model, p domain.Payment) templ.Component {
 			}
 		}
 		if p.Tip.IsPositive() {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 9, "<div><dt class=\"soft\">of it tip</dt><dd>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 9, "<div><dt class=\"soft\">Tip in it</dt><dd>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
