@@ -141,7 +141,7 @@ func readAct(c echo.Context, d payments.Detail, act domain.Action, form web.Valu
 	case domain.ActVoid:
 		// A void is of the sum that the page showed: when it is another one by now,
 		// the person decides again.
-		if in.Amount, err = money.ParseMajor(form.Get("shown"), cur); err != nil || !in.Amount.IsPositive() {
+		if in.Shown, err = money.ParseMajor(form.Get("shown"), cur); err != nil || !in.Shown.IsPositive() {
 			errs["amount"] = "Look at the sum again: the form did not say what would be voided."
 		}
 	case domain.ActTip:
@@ -205,7 +205,11 @@ func (h *Payments) act(c echo.Context, act domain.Action) error {
 	switch domain.CodeOf(err) {
 	case "":
 		if done.Status == domain.TxApproved {
-			web.Flash(c, "good", pages.ActionDone(act, d.Payment.Kind, web.Merchant(c).Format(in.Amount)))
+			sum := in.Amount
+			if act == domain.ActVoid {
+				sum = in.Shown
+			}
+			web.Flash(c, "good", pages.ActionDone(act, d.Payment.Kind, web.Merchant(c).Format(sum)))
 		}
 		return web.Redirect(c, "/payments/"+d.Payment.ID.String())
 	case domain.Invalid:

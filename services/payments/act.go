@@ -25,9 +25,11 @@ type ActInput struct {
 	Action domain.Action
 	// Amount is in minor units of the payment's currency: what is refunded,
 	// captured (tip included), added or taken away, or the new tip, which may be
-	// zero. A void undoes all that there is; an Amount says what its form showed,
-	// and another one by now is a Conflict.
+	// zero. A void takes none.
 	Amount money.Amount
+	// Shown is the sum that the form of a void showed: when it is another one by
+	// now, that is a Conflict. Zero value: nobody looked.
+	Shown  money.Amount
 	Tip    money.Amount // ActCapture: the part of Amount that is a tip; zero value: none
 	Final  bool         // ActCapture: give back what is left of the hold
 	Reason string       // ActRefund: one of domain.RefundReasons' values
@@ -273,8 +275,8 @@ func (s *Service) openAct(ctx context.Context, actor domain.Actor, in ActInput, 
 					return err
 				}
 			}
-			if in.Amount.IsPositive() && in.Amount != x.Amount {
-				return refusedAct(in.Action, "It is "+merchant.Format(x.Amount)+" by now, not "+merchant.Format(in.Amount)+". Look at it again.")
+			if in.Shown.IsPositive() && in.Shown != x.Amount {
+				return refusedAct(in.Action, "It is "+merchant.Format(x.Amount)+" by now, not "+merchant.Format(in.Shown)+". Look at it again.")
 			}
 		case domain.ActCapture:
 			x.Tip, x.Final = in.Tip, in.Final || !l.caps.Has(domain.CanCaptureAgain)

@@ -269,8 +269,10 @@ func (v *telling) outcome(ctx context.Context) (Told, error) {
 			if slices.Contains(steps, *a) {
 				return Told{Status: domain.CallbackNothingNew, Why: "We knew it already.", TransactionID: x.ID}, nil
 			}
-			if err := v.keepSaid(ctx, x); err != nil {
-				return Told{}, err
+			if !x.Status.Open() {
+				if err := v.keepSaid(ctx, x); err != nil {
+					return Told{}, err
+				}
 			}
 			return quarantined("%s", why), nil
 		}
