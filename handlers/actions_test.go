@@ -85,11 +85,6 @@ func forged(b *browser, edit url.Values) url.Values {
 	return out
 }
 
-func mainText(b *browser, t *testing.T, path string) string {
-	t.Helper()
-	return strings.Join(strings.Fields(b.get(path).wants(t, http.StatusOK).doc(t).Find("main").Text()), " ")
-}
-
 // charges counts what an emulator booked of one kind.
 func charges(e interface{ State() kit.State }, kind string) (n int, minor int64) {
 	for _, c := range e.State().Charges {
@@ -122,7 +117,7 @@ func TestEveryActionOfAHoldGoesThroughOnce(t *testing.T) {
 			}
 		}
 		page := strings.Join(strings.Fields(b.get(payment).body), " ")
-		words := mainText(b, t, payment)
+		words := mainText(t, b.get(payment))
 		for _, want := range tt.says {
 			if !strings.Contains(words, want) && !strings.Contains(page, want) {
 				t.Errorf("after %s %v the page does not say %q: %s", tt.act, tt.edit, want, words)
@@ -140,7 +135,7 @@ func TestEveryActionOfAHoldGoesThroughOnce(t *testing.T) {
 	if n := sh.count(`select count(*) from audit_log where action like 'payment.%.settled' and result = 'approved'`); n != 4 {
 		t.Errorf("%d settlements were audited, want 4", n)
 	}
-	receipt := mainText(b, t, payment+"/receipt")
+	receipt := mainText(t, b.get(payment+"/receipt"))
 	for _, want := range []string{"Sale£75.00", "Tip£5.00", "TOTAL£80.00"} {
 		if !strings.Contains(receipt, want) {
 			t.Errorf("the receipt does not say %q: %s", want, receipt)
@@ -152,7 +147,7 @@ func TestAHoldIsReleasedByOneVoid(t *testing.T) {
 	sh := newShop(t)
 	b := sh.browser().signIn("maya@example.com")
 	payment := sh.hold(9260)
-	if words := mainText(b, t, payment+"/receipt"); !strings.Contains(words, "AUTHORISED, NOT CHARGED") {
+	if words := mainText(t, b.get(payment+"/receipt")); !strings.Contains(words, "AUTHORISED, NOT CHARGED") {
 		t.Errorf("the receipt of a hold says %q", words)
 	}
 	doc := b.get(payment + "/void").doc(t)
@@ -168,7 +163,7 @@ func TestAHoldIsReleasedByOneVoid(t *testing.T) {
 	form = sh.actionOf(b, payment, "void", nil)
 	b.post(payment+"/void", form).wants(t, http.StatusSeeOther)
 	b.post(payment+"/void", form).wants(t, http.StatusSeeOther)
-	words := mainText(b, t, payment)
+	words := mainText(t, b.get(payment))
 	for _, want := range []string{"Voided", "Hold released", "Authorised, not taken£0.00"} {
 		if !strings.Contains(words, want) {
 			t.Errorf("the page does not say %q: %s", want, words)
@@ -177,7 +172,7 @@ func TestAHoldIsReleasedByOneVoid(t *testing.T) {
 	if n, _ := charges(sh.sandbox.Cardflo, "void"); n != 1 {
 		t.Errorf("the provider voided %d times, want 1", n)
 	}
-	if words := mainText(b, t, payment+"/receipt"); !strings.Contains(words, "VOID ") {
+	if words := mainText(t, b.get(payment+"/receipt")); !strings.Contains(words, "VOID ") {
 		t.Errorf("the receipt of a voided hold says %q", words)
 	}
 }
@@ -194,7 +189,7 @@ func TestATipIsSetOverAndOverAndALargeOneIsAskedAbout(t *testing.T) {
 	}
 	set("3.00", nil).wants(t, http.StatusSeeOther)
 	set("5.00", nil).wants(t, http.StatusSeeOther)
-	words := mainText(b, t, payment)
+	words := mainText(t, b.get(payment))
 	for _, want := range []string{"Tip set to £5.00 (was £3.00)", "Tip set to £3.00 (was £0.00)", "Tip in it£5.00", "Taken£47.00"} {
 		if !strings.Contains(words, want) {
 			t.Errorf("the page does not say %q: %s", want, words)

@@ -8,9 +8,11 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
 	"github.com/counterfoil/counterfoil/services/domain"
@@ -94,7 +96,7 @@ func ErrorPage(c echo.Context, status int, err error) error {
 
 // keptFields are the fields whose values survive an expired session, with the
 // words that stand before them. Whatever is not here is never repeated: no
-// password, code, card token, form token or key.
+// password, code, card token or form token.
 var keptFields = []struct{ name, label string }{
 	{"amount", "Amount"},
 	{"tip", "Tip"},
@@ -105,6 +107,12 @@ var keptFields = []struct{ name, label string }{
 	{"kind", ""},
 	{"reason", ""},
 	{"provider", ""},
+	{"card", ""},
+	{"payment", ""},
+	{"surcharge", "Surcharge"},
+	{"capture_after", ""},
+	{"expires", ""},
+	{"send_by_email", ""},
 	{"name", "Name"},
 	{"base_url", "Address"},
 }
@@ -120,29 +128,34 @@ var returnForms = []struct {
 	{func(p string) bool { return p == "/payments" }, func(string) string { return "/payments/new" }, "Nothing was charged."},
 	{func(p string) bool { return strings.HasPrefix(p, "/payments/") && strings.HasSuffix(p, "/refunds") },
 		func(p string) string { return strings.TrimSuffix(p, "s") }, "Nothing was refunded."},
+	{func(p string) bool { return p == "/payouts" }, func(string) string { return "/payouts/new" }, "Nothing was paid out."},
+	{func(p string) bool { return p == "/cards" }, func(string) string { return "/cards/new" }, "Nothing was stored."},
+	{samePath("/payments/", "/link-cancel"), asItIs, "The link was not cancelled."},
+	{samePath("/payments/", "/store-card"), asItIs, "Nothing was stored."},
+	{samePath("/cards/", "/forget"), asItIs, "Nothing was forgotten."},
 	{func(p string) bool { return strings.HasPrefix(p, "/payments/") && strings.HasSuffix(p, "/check") },
 		func(p string) string { return strings.TrimSuffix(p, "/check") }, ""},
-	{actionForm(domain.ActCapture), samePath, payments.Nothing(domain.ActCapture)},
-	{actionForm(domain.ActIncrease), samePath, payments.Nothing(domain.ActIncrease)},
-	{actionForm(domain.ActDecrease), samePath, payments.Nothing(domain.ActDecrease)},
-	{actionForm(domain.ActVoid), samePath, payments.Nothing(domain.ActVoid)},
-	{actionForm(domain.ActTip), samePath, payments.Nothing(domain.ActTip)},
-	{actionForm(domain.ActSettle), samePath, "Nothing was written down."},
-	{func(p string) bool { return strings.HasPrefix(p, "/payments/") && strings.HasSuffix(p, "/provider") }, samePath, ""},
+	{samePath("/payments/", "/capture"), asItIs, payments.Nothing(domain.ActCapture)},
+	{samePath("/payments/", "/increase"), asItIs, payments.Nothing(domain.ActIncrease)},
+	{samePath("/payments/", "/decrease"), asItIs, payments.Nothing(domain.ActDecrease)},
+	{samePath("/payments/", "/void"), asItIs, payments.Nothing(domain.ActVoid)},
+	{samePath("/payments/", "/tip"), asItIs, payments.Nothing(domain.ActTip)},
+	{samePath("/payments/", "/settle"), asItIs, "Nothing was written down."},
+	{samePath("/payments/", "/provider"), asItIs, ""},
 	{func(p string) bool { return p == "/connections" }, func(string) string { return "/connections/new" }, "Nothing was added."},
 	{func(p string) bool { return strings.HasPrefix(p, "/connections/") }, connectionPage, "Nothing was changed."},
 	{func(p string) bool { return strings.HasPrefix(p, "/account") }, func(string) string { return "/account" }, ""},
 	{func(p string) bool { return strings.HasPrefix(p, "/signin") }, func(string) string { return "/signin" }, ""},
 }
 
-func samePath(p string) string { return p }
-
-// actionForm matches the address of an action's form.
-func actionForm(a domain.Action) func(string) bool {
-	return func(p string) bool {
-		return strings.HasPrefix(p, "/payments/") && strings.HasSuffix(p, "/"+pages.ActionPath(a))
-	}
+func samePath(prefix, suffix string) func(string) bool {
+	return func(p string) bool { return strings.HasPrefix(p, prefix) && strings.HasSuffix(p, suffix) }
 }
+
+func asItIs(p string) string { return p }
+
+// keyed are the pages whose form has its attempt key from its own address.
+var keyed = []string{"/payments/new", "/payouts/new", "/cards/new"}
 
 // refusedForm is what is known of a posted form that was not acted upon.
 type refusedForm struct {
@@ -167,7 +180,12 @@ func refused(c echo.Context) refusedForm {
 	for i, f := range keptFields {
 		names[i] = f.name
 	}
-	typed, q := web.Typed(c, names...), url.Values{}
+	typed, q := web.Typed(c, append(names, web.FieldKey)...), url.Values{}
+	// The key goes along: should the form have gone through all the same, it
+	// leads to what it made and not to a second one.
+	if key := typed.Get(web.FieldKey); slices.Contains(keyed, out.back) && uuid.Validate(key) == nil {
+		q.Set("attempt", key)
+	}
 	for _, f := range keptFields {
 		value := typed.Get(f.name)
 		if value == "" {

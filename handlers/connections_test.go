@@ -232,7 +232,7 @@ func TestAConnectionFromTheFormToItsRemoval(t *testing.T) {
 		t.Error("a paused connection is offered for a payment")
 	}
 	d.step(at, "/resume", nil).wants(t, http.StatusSeeOther)
-	if words := d.owner.get("/payments/new").doc(t).Find("main").Text(); !strings.Contains(words, "Card by phone") {
+	if words := d.owner.form("/payments/new").doc(t).Find("main").Text(); !strings.Contains(words, "Card by phone") {
 		t.Error("a resumed connection is not offered for a payment")
 	}
 	d.step(at, "/remove", nil).wants(t, http.StatusSeeOther)
@@ -397,7 +397,7 @@ func TestRemovingWaitsForOpenPayments(t *testing.T) {
 	d := newDesk(t)
 	at := d.add("Card by phone")
 	b := d.owner
-	doc := b.get("/payments/new?connection="+strings.TrimPrefix(at, "/connections/")).wants(t, http.StatusOK).doc(t)
+	doc := b.form("/payments/new?connection="+strings.TrimPrefix(at, "/connections/")).wants(t, http.StatusOK).doc(t)
 	form := url.Values{"connection": {strings.TrimPrefix(at, "/connections/")}, "amount": {"42.00"}, "currency": {"GBP"}, "order_reference": {"Hamper"}, "email": {""}, "method": {"page"}}
 	for _, name := range []string{"_csrf", "_key"} {
 		form.Set(name, doc.Find(`form[action="/payments"] input[name="`+name+`"]`).AttrOr("value", ""))

@@ -28,15 +28,13 @@ func (h *Payments) Routes() []web.Route {
 		{Method: http.MethodGet, Path: "/", Permission: domain.OverviewRead, Handler: h.overview},
 		{Method: http.MethodGet, Path: "/payments", Permission: domain.PaymentsRead, Handler: h.list},
 		{Method: http.MethodGet, Path: "/payments.csv", Permission: domain.PaymentsExport, Handler: h.export},
-		{Method: http.MethodGet, Path: "/payments/new", Permission: domain.PaymentsTake, Handler: h.newForm},
-		{Method: http.MethodPost, Path: "/payments", Permission: domain.PaymentsTake, Handler: h.take},
 		{Method: http.MethodGet, Path: "/payments/card-entry", Permission: domain.Public, Sessionless: true, Handler: h.cardEntryReturn},
 		{Method: http.MethodGet, Path: "/payments/:id", Permission: domain.PaymentsRead, Handler: h.detail},
 		{Method: http.MethodPost, Path: "/payments/:id/check", Permission: domain.PaymentsCheck, Handler: h.check},
 		{Method: http.MethodGet, Path: "/payments/:id/refund", Permission: domain.PaymentsRefund, Handler: h.refundForm},
 		{Method: http.MethodPost, Path: "/payments/:id/refunds", Permission: domain.PaymentsRefund, Handler: h.refund},
 		{Method: http.MethodGet, Path: "/payments/:id/receipt", Permission: domain.PaymentsRead, Handler: h.receipt},
-	}, h.actionRoutes()...)
+	}, append(h.beginRoutes(), h.actionRoutes()...)...)
 }
 
 func (h *Payments) overview(c echo.Context) error {
@@ -59,139 +57,18 @@ func (h *Payments) overview(c echo.Context) error {
 			if err == nil {
 				net, err = net.Add(d.Otherwise)
 			}
+			if err == nil {
+				net, err = net.Sub(d.PaidOut)
+			}
 			if err != nil {
 				return err
 			}
 			v.Days = append(v.Days, pages.OverviewDay{Currency: cur, Sales: d.Sales, Taken: d.Taken, Refunds: d.Refunds, Refunded: d.Refunded, Others: d.Others, Otherwise: d.Otherwise, Net: net,
-				Declined: d.Declined, OpenSales: d.OpenSales, OpenSale: d.OpenSale, OpenRefunds: d.OpenRefunds, OpenRefund: d.OpenRefund})
+				Declined: d.Declined, OpenSales: d.OpenSales, OpenSale: d.OpenSale, OpenRefunds: d.OpenRefunds, OpenRefund: d.OpenRefund,
+				Payouts: d.Payouts, PaidOut: d.PaidOut, OpenPayouts: d.OpenPayouts, OpenPayout: d.OpenPayout})
 		}
 	}
 	return web.Render(c, http.StatusOK, pages.Overview(v))
-}
-
-// newForm chooses the connection by a GET, because its origin goes into this
-// page's frame-src, and shows that connection's form.
-func (h *Payments) newForm(c echo.Context) error {
-	q := c.QueryParams()
-	var asked domain.ConnectionID
-	if s := q.Get("connection"); s != "" {
-		var err error
-		if asked, err = domain.ParseConnectionID(s); err != nil {
-			return err
-		}
-	}
-	// An expired session leads back here with what was typed.
-	typed := web.Values{"amount": clip(q.Get("amount")), "order_reference": clip(q.Get("order_reference")), "currency": q.Get("currency"), "method": q.Get("method")}
-	return h.takePage(c, http.StatusOK, asked, typed, payments.NewKey(), nil, "")
-}
-
-func clip(s string) string {
-	if r := []rune(s); len(r) > 80 {
-		return string(r[:80])
-	}
-	return s
-}
-
-func (h *Payments) takePage(c echo.Context, status int, asked domain.ConnectionID, typed web.Values, key string, errs map[string]string, formError string) error {
-	merchant := web.Merchant(c)
-	o, err := h.Service.FormOptions(c.Request().Context(), web.Actor(c), merchant, asked)
-	if err != nil {
-		return err
-	}
-	v := pages.TakePaymentView{Layout: layout(c, layouts.NavTake, "Take a payment"), Key: key, Errors: errs, FormError: formError,
-		Amount: typed.Get("amount"), OrderReference: typed.Get("order_reference"), OrderRequired: true, Email: typed.Get("email")}
-	for _, conn := range o.Connections {
-		v.Connections = append(v.Connections, pages.ConnectionChoice{ID: conn.ID, Name: conn.Name, Provider: h.Service.ProviderLabel(conn.Provider), How: o.How[conn.ID]})
-	}
-	if len(o.Connections) == 0 {
-		v.None = "No connection to a payment provider is set up yet. Whoever runs this copy of Counterfoil can add one."
-		return web.Render(c, status, pages.TakePayment(v))
-	}
-	if o.Chosen.ID.IsZero() {
-		return web.Render(c, status, pages.TakePayment(v))
-	}
-	v.ConnectionID, v.ConnectionName, v.ProviderName = o.Chosen.ID, o.Chosen.Name, o.Label
-	for _, cur := range o.Currencies {
-		v.Currencies = append(v.Currencies, pages.CurrencyChoice{Currency: cur, Limit: money.Zero(cur)})
-		if cur.Code() == typed.Get("currency") {
-			v.Currency = cur
-		}
-	}
-	if v.Currency.IsZero() && len(o.Currencies) > 0 {
-		v.Currency = o.Currencies[0]
-	}
-	if o.Caps.Has(domain.CanTokenizeInFrame) && o.Frame.URL != "" {
-		v.Frame = &pages.CardFrame{URL: o.Frame.URL, Origin: o.Frame.Origin}
-		web.AllowFrame(c, o.Frame.Origin)
-	}
-	v.Page = o.Caps.Has(domain.CanSellByPage)
-	v.CardsOffered = o.Caps.Has(domain.CanSellByToken) && len(o.Cards) > 0
-	for _, card := range o.Cards {
-		v.Cards = append(v.Cards, pages.CardChoice{Card: card, Chosen: card.ID.String() == typed.Get("card")})
-	}
-	if m, ok := domain.ParseMethod(typed.Get("method")); ok {
-		v.Method = m
-	}
-	return web.Render(c, status, pages.TakePayment(v))
-}
-
-// takeFields are all that the sale form may carry.
-var takeFields = []string{"connection", "amount", "currency", "order_reference", "email", "method", "card", "card_token", "card_brand", "card_last4", "card_expiry"}
-
-func (h *Payments) take(c echo.Context) error {
-	form, err := web.Form(c, takeFields...)
-	if err != nil {
-		return err
-	}
-	connection, err := domain.ParseConnectionID(form.Get("connection"))
-	if err != nil {
-		return err
-	}
-	in := payments.TakeInput{
-		Key: form.Key(), ConnectionID: connection, OrderReference: form.Get("order_reference"), Email: form.Get("email"), CardToken: form.Get("card_token"),
-		Card: domain.Card{Brand: form.Get("card_brand"), Last4: form.Get("card_last4"), Expiry: form.Get("card_expiry")},
-	}
-	errs := map[string]string{}
-	currency, err := money.ParseCurrency(form.Get("currency"))
-	if err != nil {
-		errs["currency"] = "Choose a currency."
-		currency = web.Merchant(c).Currencies[0]
-	}
-	in.Amount, err = parseAmount(form.Get("amount"), currency, web.Merchant(c))
-	if err != nil {
-		errs["amount"] = domain.MessageOf(err)
-		// The rest of the form is judged all the same, so that one answer names
-		// everything there is to mend.
-		in.Amount = money.FromMinor(1, currency)
-	}
-	var known bool
-	if in.Method, known = domain.ParseMethod(form.Get("method")); !known {
-		errs["method"] = "Choose how the card is taken."
-	}
-	if in.Method == domain.MethodCard {
-		in.CardID, _ = domain.ParseCardID(form.Get("card"))
-	}
-	again := func(status int, key string, more map[string]string, sentence string) error {
-		for k, v := range more {
-			if _, have := errs[k]; !have {
-				errs[k] = v
-			}
-		}
-		return h.takePage(c, status, connection, form, key, errs, sentence)
-	}
-	if len(errs) > 0 {
-		return again(http.StatusUnprocessableEntity, form.Key(), h.Service.CheckTake(in), "")
-	}
-	taken, err := h.Service.Take(c.Request().Context(), web.Actor(c), in)
-	switch domain.CodeOf(err) {
-	case "":
-		return web.Redirect(c, "/payments/"+taken.PaymentID.String()+"?new=1")
-	case domain.Invalid:
-		return again(http.StatusUnprocessableEntity, form.Key(), domain.FieldsOf(err), "")
-	case domain.Conflict:
-		return again(http.StatusConflict, payments.NewKey(), nil, domain.MessageOf(err))
-	}
-	return err
 }
 
 // parseAmount reads an amount as people type it; the error's message is a
@@ -265,9 +142,10 @@ func (h *Payments) detailView(c echo.Context, d payments.Detail) pages.PaymentVi
 		Actions: actionsOf(d), Check: d.Why[domain.ActCheck], Decides: map[domain.TransactionID]pages.Deciding{}, ForPerson: d.ForPerson,
 		MaySettle: web.Actor(c).Role.May(domain.PaymentsSettle), MayAsk: mayAsk(c, d), Messages: map[domain.TransactionID][]pages.ProviderMessage{}, GivesUpAt: map[domain.TransactionID]time.Time{},
 	}
-	if web.Actor(c).Role.May(domain.PaymentsTake) {
+	if web.Actor(c).Role.May(domain.PaymentsTake) && !d.Sale().Link() {
 		v.FrameURL = d.Sale().RedirectURL
 	}
+	v.Begin = beginningView(c, d)
 	for i := len(d.Messages) - 1; i >= 0; i-- {
 		m := d.Messages[i]
 		text := m.Op + ": " + m.Outcome
@@ -278,7 +156,7 @@ func (h *Payments) detailView(c echo.Context, d payments.Detail) pages.PaymentVi
 	}
 	for _, t := range d.Transactions {
 		if t.Status.Asking() {
-			v.GivesUpAt[t.ID] = t.CreatedAt.Add(payments.GiveUpAfter)
+			v.GivesUpAt[t.ID] = payments.GivesUpAt(t)
 		}
 	}
 	for id, rule := range d.Verdicts {

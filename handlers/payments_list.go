@@ -313,7 +313,7 @@ func join[v any](vs []v, label func(v) string) string {
 const exportStall = 30 * time.Second
 
 var csvHeader = []string{"reference", "created_at", "status", "method", "currency", "amount", "captured", "refunded", "held", "charged_back", "order_reference",
-	"card_brand", "card_last4", "auth_code", "connection", "taken_by", "payment_id"}
+	"card_brand", "card_last4", "auth_code", "connection", "taken_by", "payment_id", "kind"}
 
 // export streams the list's filter as CSV. Text cells are neutralised against
 // formulas; numbers stay numbers. Times are the merchant's, with their offset.
@@ -348,7 +348,7 @@ func (h *Payments) export(c echo.Context) error {
 			p := &ps[i]
 			row = append(row[:0], p.Reference, p.CreatedAt.In(loc).Format(time.RFC3339), string(p.Status), string(p.Method), p.Amount.Currency().Code(),
 				p.Amount.Major(), p.Captured.Major(), p.Refunded.Major(), p.Held.Major(), p.ChargedBack.Major(), cell(p.OrderReference),
-				cell(p.Card.Brand), p.Card.Last4, cell(p.AuthCode), cell(p.ConnectionName), cell(p.CreatedByName), p.ID.String())
+				cell(p.Card.Brand), p.Card.Last4, cell(p.AuthCode), cell(p.ConnectionName), cell(p.CreatedByName), p.ID.String(), string(p.Kind))
 			if err := w.Write(row); err != nil {
 				return err
 			}

@@ -70,19 +70,19 @@ func TestAPersonWritesDownWhatBecameOfIt(t *testing.T) {
 	sh := newShop(t)
 	b := sh.browser().signIn("maya@example.com")
 	payment := sh.unknownSale(b, kit.FaultDropAfter)
-	if words := mainText(b, t, payment+"/settle"); !strings.Contains(words, domain.DeniedNoPerson.Words()) {
+	if words := mainText(t, b.get(payment+"/settle")); !strings.Contains(words, domain.DeniedNoPerson.Words()) {
 		t.Errorf("while we are asking, the form says %q", words)
 	}
 	sh.giveUp(payment)
 	b = sh.browser().signIn("maya@example.com")
 	sh.addUser("cass@example.com", domain.Cashier)
-	words := mainText(b, t, payment)
+	words := mainText(t, b.get(payment))
 	for _, want := range []string{"A person must find out whether £42.00 was taken", "once a day", "Write down what you found"} {
 		if !strings.Contains(words, want) {
 			t.Errorf("the page does not say %q: %s", want, words)
 		}
 	}
-	if words := mainText(sh.browser().signIn("cass@example.com"), t, payment); strings.Contains(words, "Write down what you found") || !strings.Contains(words, "can write down what was found out") {
+	if words := mainText(t, sh.browser().signIn("cass@example.com").get(payment)); strings.Contains(words, "Write down what you found") || !strings.Contains(words, "can write down what was found out") {
 		t.Errorf("a cashier is told: %s", words)
 	}
 	form := url.Values{"_csrf": {b.token("/account")}, "transaction": {sh.transaction(payment).String()}, "happened": {"no"}, "provider_ref": {"x y"}, "note": {"too short"}}
@@ -103,7 +103,7 @@ func TestAPersonWritesDownWhatBecameOfIt(t *testing.T) {
 	form.Set("provider_ref", "")
 	form.Set("note", "Called them, it is not in their list")
 	b.post(payment+"/settle", form).wants(t, http.StatusSeeOther)
-	words = mainText(b, t, payment)
+	words = mainText(t, b.get(payment))
 	for _, want := range []string{"Written down.", "Not charged", "Ada Marsh wrote down that it did not happen: “Called them, it is not in their list”"} {
 		if !strings.Contains(words, want) {
 			t.Errorf("the page does not say %q: %s", want, words)
@@ -113,7 +113,7 @@ func TestAPersonWritesDownWhatBecameOfIt(t *testing.T) {
 	// It did happen, and the provider's later word wins in sight of everybody.
 	sh.clock.Advance(time.Minute)
 	b.post(payment+"/provider", url.Values{"_csrf": form["_csrf"]}).wants(t, http.StatusSeeOther)
-	words = mainText(b, t, payment)
+	words = mainText(t, b.get(payment))
 	for _, want := range []string{"The provider said later that it did go through", "Ada Marsh wrote down that the sale of £42.00 had not happened", "Counted as “not charged” from", "Approved", "Taken£42.00"} {
 		if !strings.Contains(words, want) {
 			t.Errorf("after the late approval the page does not say %q: %s", want, words)
@@ -160,7 +160,7 @@ func TestTheProvidersRecordStandsBesideOurs(t *testing.T) {
 			t.Errorf("%s marks %d rows: %q", path, diff.Length(), diff.Text())
 		}
 	}
-	if !strings.Contains(mainText(b, t, payment), "Our record and Handpoint’s differ") {
+	if !strings.Contains(mainText(t, b.get(payment)), "Our record and Handpoint’s differ") {
 		t.Error("the payment's page says nothing of the difference")
 	}
 	if n := sh.count(`select count(*) from audit_log where action = 'payment.sale.differs'`); n != 1 {

@@ -32,6 +32,9 @@ const (
 	ActCancelLink Action = "cancel_link" // end a link that nobody has paid on
 	ActStoreCard  Action = "store_card"  // keep the card of a past payment as a token
 	ActReview     Action = "review"      // clear what the risk check left for a person
+	// ActPayout makes a payment of its own, so it is no button on one: it is here
+	// for the thresholds.
+	ActPayout Action = "payout"
 )
 
 // Actions lists them in the order of the page.
@@ -56,6 +59,7 @@ var actions = map[Action]struct {
 	ActCancelLink: {PaymentsTake, CanPayByLink, ""},
 	ActStoreCard:  {CardsManage, CanTokenFromPast, ""},
 	ActReview:     {PaymentsReview, "", ""},
+	ActPayout:     {PaymentsPayout, CanPayout, Payout},
 }
 
 // Permission is what an action asks of who does it.
@@ -102,6 +106,7 @@ const (
 	DeniedLinkEnded   Denial = "link_ended"
 	DeniedTooOld      Denial = "too_old"
 	DeniedNoReview    Denial = "no_review"
+	DeniedNoCancel    Denial = "no_cancel"
 )
 
 // denialWords says each as a sentence beside the dead button.
@@ -135,6 +140,7 @@ var denialWords = map[Denial]string{
 	DeniedNoLink:       "This payment has no link that could still be paid.",
 	DeniedLinkEnded:    "The link has ended.",
 	DeniedTooOld:       "The provider gives a card’s token for twelve months, and this payment is older.",
+	DeniedNoCancel:     "The provider has not told yet how this link is cancelled. It ends by itself.",
 	DeniedNoReview:     "No risk check waits for a person here.",
 }
 
@@ -249,7 +255,7 @@ func Allowed(actor Actor, s Standing, act Action) Denial {
 		case !root.Status.Open():
 			return DeniedLinkEnded
 		case root.CancelRef == "":
-			return DeniedCapability
+			return DeniedNoCancel
 		}
 	case ActStoreCard:
 		switch charge := s.Charge(); {
@@ -259,6 +265,14 @@ func Allowed(actor Actor, s Standing, act Action) Denial {
 			return DeniedNotApproved
 		case s.TokenTooOld:
 			return DeniedTooOld
+		}
+	case ActPayout:
+		// To the card of this payment, which its provider knows.
+		switch charge := s.Charge(); {
+		case charge.Status.Open():
+			return DeniedOutcomeOpen
+		case charge.Status != TxApproved || charge.ProviderRef == "":
+			return DeniedNotApproved
 		}
 	case ActReview:
 		if s.Review.State != ReviewWaiting {

@@ -108,4 +108,27 @@ type DayTotals struct {
 	OpenSale    money.Amount
 	OpenRefunds int
 	OpenRefund  money.Amount
+	// Payouts are money that went to cards without being a refund: never taken,
+	// never refunded, and named apart.
+	Payouts     int
+	PaidOut     money.Amount
+	OpenPayouts int
+	OpenPayout  money.Amount
+}
+
+// CardFilter is what narrows the list of stored cards. The zero filter is every
+// card, newest first.
+type CardFilter struct {
+	// Query as typed: the last four digits, or the beginning of the customer's
+	// name.
+	Query      string
+	Connection ConnectionID
+	After      Cursor
+	Limit      int
+}
+
+// CardPage is one page of the list of stored cards.
+type CardPage struct {
+	Cards        []StoredCard
+	Older, Newer Cursor // zero: there are none
 }

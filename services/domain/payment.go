@@ -238,6 +238,9 @@ type Transaction struct {
 	// Tip is the part of Amount that is a tip; zero where none is known. A tip
 	// adjustment's Amount is the tip itself.
 	Tip money.Amount
+	// Surcharge is the part of Amount that was added for the way of paying; zero
+	// where there is none.
+	Surcharge money.Amount
 	// Final says of a capture that what is left of the hold is given back.
 	Final  bool
 	Reason Reason
@@ -259,6 +262,7 @@ type Transaction struct {
 	RedirectURL  string    // the provider's page, while a card is to be typed
 	ExpiresAt    time.Time // when its hold lapses or its link ends; zero: not known
 	CancelRef    string    // what ends a link at its provider; opaque
+	CapturesAt   time.Time // when the provider captures a hold by itself; zero: it does not
 	Note         string    // why a refund was made
 	CreatedBy    UserID
 	CreatedName  string
@@ -307,7 +311,17 @@ type StoredCard struct {
 	Card         Card
 	Customer     string
 	CreatedAt    time.Time
+	// PaymentID is the payment that stored it at the provider; zero where its
+	// token came another way, so that the provider cannot be told to forget it.
+	PaymentID PaymentID
+	// ForgettingAt is when the provider was asked to forget it, while that has no
+	// outcome; the card is not used meanwhile.
+	ForgettingAt   time.Time
+	ConnectionName string
 }
+
+// Usable says that the card may be charged.
+func (c StoredCard) Usable() bool { return c.ForgettingAt.IsZero() }
 
 // SecretContext is the associated data under which a connection's credential is
 // sealed: a row copied to another place does not open.

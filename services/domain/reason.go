@@ -36,7 +36,8 @@ const (
 	ReasonBankAccount       Reason = "bank_account" // the IBAN or BIC was refused
 	ReasonCustomerCancelled Reason = "customer_cancelled"
 	ReasonLinkExpired       Reason = "link_expired"
-	ReasonCardToken         Reason = "card_token" // the stored card is no longer known
+	ReasonLinkCancelled     Reason = "link_cancelled" // a person here ended it
+	ReasonCardToken         Reason = "card_token"     // the stored card is no longer known
 	ReasonAmount            Reason = "amount_refused"
 	ReasonRefundTooLarge    Reason = "refund_too_large"
 	ReasonCaptureTooLarge   Reason = "capture_too_large" // more than is held
@@ -223,6 +224,9 @@ var meanings = []meaning{
 	{ReasonLinkExpired, MayRetry, "Expired", "The time for paying ran out before the card was typed.",
 		"Start again when the customer is ready.", "",
 		"The time for paying ran out, and nothing was taken. Shall we start again?"},
+	{ReasonLinkCancelled, MayRetry, "Link cancelled", "The payment link was cancelled before anybody paid on it.",
+		"Make a new link when the customer is ready.", "",
+		"We ended that payment link, and nothing was taken. Shall we send you a new one?"},
 	{ReasonCardToken, MustNotRetryCard, "Stored card not known", "The provider no longer knows this stored card.",
 		"Ask for the card again, and do not use the stored one.", notToThisCard,
 		"The card we had stored for you no longer works. Could you give us the card once more?"},

@@ -34,6 +34,9 @@ type ActInput struct {
 	Final  bool         // ActCapture: give back what is left of the hold
 	Reason string       // ActRefund: one of domain.RefundReasons' values
 	Note   string       // at most 200 characters, for the team only
+	// Payout is what is asked for where Action is ActPayout, for the thresholds
+	// alone: Payout makes it, and not Act. PaymentID is zero then.
+	Payout *PayoutInput
 	// approval is set when another person approved this very operation.
 	approval *granted
 }

@@ -2,6 +2,7 @@ package payments_test
 
 import (
 	"database/sql"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -22,6 +23,7 @@ import (
 	"github.com/counterfoil/counterfoil/services/payments"
 	"github.com/counterfoil/counterfoil/services/providers"
 	"github.com/counterfoil/counterfoil/services/providers/cardflo"
+	"github.com/counterfoil/counterfoil/services/providers/cashflows"
 	"github.com/counterfoil/counterfoil/services/providers/handpoint"
 	"github.com/counterfoil/counterfoil/services/providers/httpclient"
 	"github.com/counterfoil/counterfoil/services/sandbox"
@@ -97,6 +99,13 @@ type house struct {
 	handpoint domain.ConnectionID
 	cardflo   domain.ConnectionID
 	cards     map[string]domain.CardID // by token
+	// also is one connection more, with a card, that some tables set up.
+	also     domain.ConnectionID
+	alsoCard domain.CardID
+	// connect adds a connection to an emulator; storeCard a card token to one.
+	connect   func(in connections.NewConnection, path string) domain.ConnectionID
+	storeCard func(conn domain.ConnectionID, token string) domain.CardID
+	orders    int // sales that were filled in: each has a reference of its own
 }
 
 func newHouse(t *testing.T) *house {
@@ -132,7 +141,7 @@ func houseOn(t *testing.T, db *storetest.DB, address string) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	registry := providers.NewRegistry(cardflo.Registration(), handpoint.Registration())
+	registry := providers.NewRegistry(cardflo.Registration(), handpoint.Registration(), cashflows.Registration())
 	h.merchant = domain.Merchant{ID: domain.NewMerchantID(), Name: "Harbour & Rye", TimeZone: "Europe/London", Mode: domain.Test, Currencies: []money.Currency{gbp, eur, jpy}, CreatedAt: h.clock.now()}
 	if err := st.InsertMerchant(t.Context(), h.merchant); err != nil {
 		t.Fatal(err)
@@ -142,6 +151,23 @@ func houseOn(t *testing.T, db *storetest.DB, address string) *house {
 		t.Fatal(err)
 	}
 	conns := &connections.Service{Store: st, Registry: registry, Secrets: sealer, Now: h.clock.now}
+	h.connect = func(in connections.NewConnection, path string) domain.ConnectionID {
+		t.Helper()
+		in.BaseURL = server.URL + path
+		c, err := conns.Create(t.Context(), h.actor, in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c.ID
+	}
+	h.storeCard = func(conn domain.ConnectionID, token string) domain.CardID {
+		t.Helper()
+		c, err := conns.AddCard(t.Context(), h.actor, conn, token, domain.Card{Brand: "Visa", Last4: "1111", Expiry: "12/30"}, "Imogen Ware")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c.ID
+	}
 	add := func(in connections.NewConnection) domain.ConnectionID {
 		c, err := conns.Create(t.Context(), h.actor, in)
 		if err != nil {
@@ -168,14 +194,19 @@ func houseOn(t *testing.T, db *storetest.DB, address string) *house {
 	return h
 }
 
+func (h *house) order() string {
+	h.orders++
+	return fmt.Sprintf("Hamper %d", 2260+h.orders)
+}
+
 func (h *house) cardSale(amount int64) payments.TakeInput {
 	return payments.TakeInput{Key: payments.NewKey(), ConnectionID: h.handpoint, Method: domain.MethodCard, Amount: money.FromMinor(amount, gbp),
-		OrderReference: "Hamper 2261", Email: "imogen@example.com", CardID: h.cards[sandboxhandpoint.TokenVisa]}
+		OrderReference: h.order(), Email: "imogen@example.com", CardID: h.cards[sandboxhandpoint.TokenVisa]}
 }
 
 func (h *house) tokenSale(amount int64, token string) payments.TakeInput {
 	return payments.TakeInput{Key: payments.NewKey(), ConnectionID: h.cardflo, Method: domain.MethodFrame, Amount: money.FromMinor(amount, gbp),
-		OrderReference: "Hamper 2261", CardToken: token, Card: domain.Card{Brand: "Visa", Last4: "1111", Expiry: "12/30"}}
+		OrderReference: h.order(), CardToken: token, Card: domain.Card{Brand: "Visa", Last4: "1111", Expiry: "12/30"}}
 }
 
 func (h *house) take(in payments.TakeInput) payments.Taken {

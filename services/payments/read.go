@@ -97,7 +97,7 @@ func (s *Service) Get(ctx context.Context, actor domain.Actor, id domain.Payment
 				d.Verdicts[t.ID] = v
 			}
 		}
-		if o, ok := l.provider.(providers.PageOrigin); ok && d.Sale().RedirectURL != "" {
+		if o, ok := l.provider.(providers.PageOrigin); ok && d.Sale().RedirectURL != "" && !d.Sale().Link() {
 			d.FrameOrigin = o.CardPageOrigin()
 		}
 		return nil
@@ -231,115 +231,6 @@ func withQueryAmounts(f domain.PaymentFilter, m domain.Merchant) domain.PaymentF
 		}
 	}
 	return f
-}
-
-// Options is what the form of a sale offers for one connection.
-type Options struct {
-	Connections []domain.Connection // those in use, in the merchant's mode
-	Chosen      domain.Connection   // zero when there are several and none was asked for
-	Caps        domain.Capabilities
-	Currencies  []money.Currency
-	Cards       []domain.StoredCard
-	Frame       providers.Frame // zero unless the connection has a token frame
-	Label       string          // the provider's name
-	// How says per connection, in a few words, which ways to pay it offers.
-	How map[domain.ConnectionID]string
-}
-
-// maxCards bounds the stored cards that the form lists.
-const maxCards = 50
-
-// FormOptions reads what the sale form offers. It needs payments:take. asked
-// may be zero: a single connection is then chosen by itself.
-func (s *Service) FormOptions(ctx context.Context, actor domain.Actor, merchant domain.Merchant, asked domain.ConnectionID) (Options, error) {
-	if err := actor.Require(domain.PaymentsTake); err != nil {
-		return Options{}, err
-	}
-	var o Options
-	err := s.Store.ReadTenant(ctx, actor.MerchantID, func(tx *store.Tx) error {
-		all, err := tx.Connections(ctx)
-		if err != nil {
-			return err
-		}
-		secrets, err := tx.AllSecretRows(ctx)
-		if err != nil {
-			return err
-		}
-		slots := map[domain.ConnectionID]map[string]map[string][]byte{}
-		for _, r := range secrets {
-			if slots[r.ConnectionID] == nil {
-				slots[r.ConnectionID] = map[string]map[string][]byte{}
-			}
-			if slots[r.ConnectionID][string(r.Slot)] == nil {
-				slots[r.ConnectionID][string(r.Slot)] = map[string][]byte{}
-			}
-			slots[r.ConnectionID][string(r.Slot)][r.Field] = r.Sealed
-		}
-		links := map[domain.ConnectionID]link{}
-		unusable := map[domain.ConnectionID]error{}
-		for _, c := range all {
-			if !c.Active || c.Mode != merchant.Mode {
-				continue
-			}
-			l, err := s.bind(c, slots[c.ID])
-			switch {
-			case domain.CodeOf(err) == domain.Unavailable:
-				unusable[c.ID] = err // listed, so that somebody wonders
-			case err != nil:
-				return err
-			case !l.caps.Has(domain.CanSellByToken) && !l.caps.Has(domain.CanSellByPage):
-				continue // a list of terminals takes no telephone sale
-			}
-			links[c.ID] = l
-			o.Connections = append(o.Connections, c)
-			if c.ID == asked {
-				o.Chosen = c
-			}
-		}
-		switch {
-		case !asked.IsZero() && o.Chosen.ID.IsZero():
-			return domain.Errorf(domain.NotFound, "There is no connection with that id in use.")
-		case o.Chosen.ID.IsZero() && len(o.Connections) == 1:
-			o.Chosen = o.Connections[0]
-		case o.Chosen.ID.IsZero():
-			o.How = map[domain.ConnectionID]string{}
-			for _, c := range o.Connections {
-				o.How[c.ID] = ways(links[c.ID])
-			}
-			return nil
-		}
-		if err := unusable[o.Chosen.ID]; err != nil {
-			return err
-		}
-		l := links[o.Chosen.ID]
-		o.Label = l.reg.Label
-		o.Caps = l.caps
-		o.Currencies = providers.Currencies(l.reg, l.conn, merchant.Currencies)
-		if f, ok := l.provider.(providers.FrameTokenizer); ok {
-			o.Frame, _ = f.CardFrame(s.PublicURL)
-		}
-		if l.caps.Has(domain.CanSellByToken) {
-			o.Cards, err = tx.Cards(ctx, o.Chosen.ID, maxCards)
-		}
-		return err
-	})
-	return o, err
-}
-
-// ways is what a connection offers, in a few words.
-func ways(l link) string {
-	var w []string
-	if l.caps.Has(domain.CanTokenizeInFrame) || l.caps.Has(domain.CanSellByPage) {
-		w = append(w, "card by phone")
-	}
-	if l.caps.Has(domain.CanSellByToken) && !l.caps.Has(domain.CanTokenizeInFrame) {
-		w = append(w, "saved cards")
-	}
-	if len(w) == 0 {
-		return "Not set up completely"
-	}
-	s := strings.Join(w, ", ")
-	return strings.ToUpper(s[:1]) + s[1:]
 }
 
 // Overview is the first page's figures.

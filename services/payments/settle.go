@@ -88,6 +88,7 @@ type answer struct {
 	raw     []byte
 	// detail goes into the audit row beside what each has.
 	detail map[string]any
+	token  string // of the card that was stored
 }
 
 // translate turns a result or an error of a money call into an answer. It is
@@ -119,6 +120,7 @@ func (s *Service) translate(l link, x domain.Transaction, res providers.Result, 
 	a.set.ProviderRef, a.set.ProviderCode, a.set.ProviderText = res.ProviderRef, res.Code, res.Text
 	a.set.AuthCode, a.set.Card, a.set.RedirectURL = res.AuthCode, res.Card, res.RedirectURL
 	a.set.Review = res.Review
+	a.set.ExpiresAt, a.set.CancelRef, a.token = res.ExpiresAt, res.CancelRef, res.Token
 	if x.Type == domain.Sale || x.Type == domain.Capture {
 		a.set.Tip = res.Tip
 	}
@@ -225,6 +227,9 @@ func (s *Service) settleChanged(ctx context.Context, tx *store.Tx, actor domain.
 		}
 	}
 	if changed {
+		if err := s.afterSettled(ctx, tx, actor, x, a); err != nil {
+			return "", false, err
+		}
 		detail := map[string]any{"reason": string(a.set.Reason), "provider_code": a.set.ProviderCode, "provider_ref": a.set.ProviderRef, "by": op}
 		if x.Status == domain.TxFailed || x.Status == domain.TxDeclined {
 			detail["was"] = string(x.Status)
@@ -354,7 +359,7 @@ func (s *Service) notFinal(ctx context.Context, actor domain.Actor, x domain.Tra
 	if res.ProviderRef == "" && res.RedirectURL == "" || x.Status == domain.TxNeedsPerson {
 		return s.wait(ctx, actor, x, "not final", nil, false, saidOf(res, now))
 	}
-	if age := now.Sub(x.CreatedAt); age >= GiveUpAfter {
+	if !now.Before(GivesUpAt(x)) {
 		return s.giveUp(ctx, actor, x)
 	}
 	again := AskDelay(now.Sub(x.CreatedAt))
@@ -382,14 +387,14 @@ func (s *Service) noAnswer(ctx context.Context, actor domain.Actor, x domain.Tra
 
 // wait notes the question and plans the next one. A transaction that is still
 // "pending" after its request can have left is a process that died between two
-// lines: from then on its outcome is unknown. After a day a person takes over.
+// lines: from then on its outcome is unknown. At GivesUpAt a person takes over.
 func (s *Service) wait(ctx context.Context, actor domain.Actor, x domain.Transaction, outcome string, raw []byte, absent bool, said *domain.Said) (Resolved, error) {
 	now := s.now()
 	if said != nil {
 		said.Op = question
 	}
 	age := now.Sub(x.CreatedAt)
-	if age >= GiveUpAfter && x.Status.Asking() {
+	if !now.Before(GivesUpAt(x)) && x.Status.Asking() {
 		return s.giveUp(ctx, actor, x)
 	}
 	again := AskDelay(age)
@@ -424,13 +429,13 @@ func (s *Service) wait(ctx context.Context, actor domain.Actor, x domain.Transac
 	return Resolved{Status: status, Again: again}, err
 }
 
-// giveUp hands an outcome that stayed open for a day to a person.
+// giveUp hands an outcome that stayed open until GivesUpAt to a person.
 func (s *Service) giveUp(ctx context.Context, actor domain.Actor, x domain.Transaction) (Resolved, error) {
 	now := s.now()
 	status := domain.TxNeedsPerson
 	err := s.write(ctx, x.MerchantID, settling, question, func(tx *store.Tx) error {
 		var err error
-		status, err = s.settle(ctx, tx, actor, x, answer{to: domain.TxNeedsPerson, outcome: "no outcome in a day",
+		status, err = s.settle(ctx, tx, actor, x, answer{to: domain.TxNeedsPerson, outcome: "no outcome in time",
 			set: store.Settlement{To: domain.TxNeedsPerson, At: now, NextAskAt: now.Add(AskPersonEvery)}}, question)
 		if err != nil {
 			return err

@@ -177,7 +177,7 @@ func simulate(w *town) func(*rapid.T) {
 // step is one thing that somebody does, or that goes wrong.
 func (s *shop) step(t *rapid.T) {
 	actor := s.actor(rapid.SampledFrom(domain.Roles).Draw(t, "role"))
-	switch rapid.SampledFrom([]string{"sell", "sell", "act", "act", "act", "act", "again", "again", "fault", "fault", "outcome", "wait", "ask", "restart", "steal"}).Draw(t, "step") {
+	switch rapid.SampledFrom([]string{"sell", "sell", "hold", "act", "act", "act", "act", "again", "again", "fault", "fault", "outcome", "wait", "ask", "restart", "steal"}).Draw(t, "step") {
 	case "sell":
 		s.serial++
 		in := payments.TakeInput{Key: payments.NewKey(), ConnectionID: s.hp, Method: domain.MethodCard, Amount: minor(10_000 * s.serial), OrderReference: fmt.Sprintf("Order %d", s.serial), CardID: s.card}
@@ -185,6 +185,11 @@ func (s *shop) step(t *rapid.T) {
 			in.ConnectionID, in.Method, in.CardID = s.cf, domain.MethodFrame, domain.CardID{}
 			in.CardToken = rapid.SampledFrom([]string{sandboxcardflo.TokenApprove, sandboxcardflo.TokenApprove, sandboxcardflo.TokenDecline}).Draw(t, "token")
 		}
+		s.post(t, form{actor: actor, take: &in})
+	case "hold":
+		s.serial++
+		in := payments.TakeInput{Key: payments.NewKey(), Kind: domain.Preauth, ConnectionID: s.cf, Method: domain.MethodFrame, CardToken: sandboxcardflo.TokenApprove,
+			Amount: minor(10_000 * s.serial), OrderReference: fmt.Sprintf("Room %d", s.serial)}
 		s.post(t, form{actor: actor, take: &in})
 	case "act":
 		s.act(t, actor)

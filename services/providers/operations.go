@@ -159,12 +159,13 @@ type LinkRequest struct {
 	SendByEmail bool
 }
 
-// Link is a pay-by-link page: Result.RedirectURL is its address.
-type Link struct {
-	Result
-	ExpiresAt time.Time
-	CancelRef string // what CancelLink needs, opaque
-}
+// Link is a pay-by-link page: Result.RedirectURL is its address, ExpiresAt when
+// it ends, and CancelRef what CancelLink needs.
+type Link struct{ Result }
+
+// LinkMailer says that LinkRequest.SendByEmail is honoured: the provider writes
+// to the customer.
+type LinkMailer interface{ MailsLinks() }
 
 // OptionsReader asks for a provider's lists of choices, such as issuers.
 type OptionsReader interface {

@@ -142,6 +142,10 @@ type Result struct {
 	Tip *money.Amount
 	// Receipts are the provider's own, as they came; they are foreign markup.
 	Receipts []Receipt
+	// ExpiresAt is when a hold lapses or a link ends, when the provider tells it,
+	// and CancelRef what CancelLink needs, opaque.
+	ExpiresAt time.Time
+	CancelRef string
 	// Review says that the provider's risk check wants a person to look.
 	Review bool
 	// Raw is the answer's body, scrubbed of secrets and card data.

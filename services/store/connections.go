@@ -134,38 +134,6 @@ func (t *Tx) Secrets(ctx context.Context, id domain.ConnectionID) (map[string][]
 	return out, dbError("secrets", rows.Err())
 }
 
-// InsertCard stores a card token, sealed, with its hash and what may be shown of
-// the card.
-func (t *Tx) InsertCard(ctx context.Context, c domain.StoredCard, sealed, tokenHash []byte) error {
-	_, err := t.q.ExecContext(ctx, `insert into cards (merchant_id, id, connection_id, token_sealed, token_hash, brand, last4, expiry, customer, created_at)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`, t.m, c.ID, c.ConnectionID, sealed, tokenHash, c.Card.Brand, c.Card.Last4, c.Card.Expiry, c.Customer, c.CreatedAt)
-	return dbError("insert card", err)
-}
-
-// Cards lists a connection's newest stored cards, at most limit of them.
-func (t *Tx) Cards(ctx context.Context, connection domain.ConnectionID, limit int) ([]domain.StoredCard, error) {
-	rows, err := t.q.QueryContext(ctx, `select id, connection_id, brand, last4, expiry, customer, created_at from cards
-		where merchant_id = $1 and connection_id = $2 order by created_at desc, id desc limit $3`, t.m, connection, limit)
-	return collect("list cards", rows, err, func() (c domain.StoredCard, err error) {
-		err = rows.Scan(&c.ID, &c.ConnectionID, &c.Card.Brand, &c.Card.Last4, &c.Card.Expiry, &c.Customer, &c.CreatedAt)
-		return c, err
-	})
-}
-
-// Card reads one stored card and its sealed token; NotFound when the merchant
-// has none of that id at that connection.
-func (t *Tx) Card(ctx context.Context, connection domain.ConnectionID, id domain.CardID) (domain.StoredCard, []byte, error) {
-	var c domain.StoredCard
-	var sealed []byte
-	err := t.q.QueryRowxContext(ctx, `select id, connection_id, brand, last4, expiry, customer, created_at, token_sealed from cards
-		where merchant_id = $1 and id = $2 and connection_id = $3`, t.m, id, connection).
-		Scan(&c.ID, &c.ConnectionID, &c.Card.Brand, &c.Card.Last4, &c.Card.Expiry, &c.Customer, &c.CreatedAt, &sealed)
-	if errors.Is(err, sql.ErrNoRows) {
-		return c, nil, domain.Errorf(domain.NotFound, "There is no stored card with that id.")
-	}
-	return c, sealed, dbError("get card", err)
-}
-
 // Merchant reads the merchant of this unit of work.
 func (t *Tx) MerchantRow(ctx context.Context) (domain.Merchant, error) {
 	m := domain.Merchant{}

@@ -210,11 +210,15 @@ func (t *Tx) Totals(ctx context.Context, from, to time.Time) ([]domain.DayTotals
 			count(*) filter (where t.status = 'approved' and (t.type in ('adjustment', 'chargeback', 'chargeback_reversal') or t.type = 'void' and o.type in ('sale', 'capture', 'refund'))),
 			coalesce(sum(case when t.type = 'chargeback' or t.type = 'void' and o.type in ('sale', 'capture') or t.type = 'adjustment' and o.type = 'refund' then -t.amount_minor
 				when t.type in ('adjustment', 'chargeback_reversal') or t.type = 'void' and o.type = 'refund' then t.amount_minor end) filter (where t.status = 'approved'), 0)::bigint,
-			count(*) filter (where t.status in ('declined', 'failed')),
+			count(*) filter (where t.type in ('sale', 'preauth') and t.status in ('declined', 'failed')),
 			count(*) filter (where t.type = 'sale' and t.status in ('pending', 'processing', 'unknown', 'needs_person')),
 			coalesce(sum(t.amount_minor) filter (where t.type = 'sale' and t.status in ('pending', 'processing', 'unknown', 'needs_person')), 0)::bigint,
 			count(*) filter (where t.type = 'refund' and t.status in ('pending', 'processing', 'unknown', 'needs_person')),
-			coalesce(sum(t.amount_minor) filter (where t.type = 'refund' and t.status in ('pending', 'processing', 'unknown', 'needs_person')), 0)::bigint
+			coalesce(sum(t.amount_minor) filter (where t.type = 'refund' and t.status in ('pending', 'processing', 'unknown', 'needs_person')), 0)::bigint,
+			count(*) filter (where t.type = 'payout' and t.status = 'approved'),
+			coalesce(sum(t.amount_minor) filter (where t.type = 'payout' and t.status = 'approved'), 0)::bigint,
+			count(*) filter (where t.type = 'payout' and t.status in ('pending', 'processing', 'unknown', 'needs_person')),
+			coalesce(sum(t.amount_minor) filter (where t.type = 'payout' and t.status in ('pending', 'processing', 'unknown', 'needs_person')), 0)::bigint
 		from transactions t left join transactions o on t.original_ref <> '' and t.type in ('void', 'adjustment') and o.merchant_id = t.merchant_id
 			and o.connection_id = t.connection_id and o.provider_ref = t.original_ref and (t.type = 'adjustment' or o.status = 'approved')
 		where t.merchant_id = $1 and t.created_at >= $2 and t.created_at < $3 group by t.currency order by t.currency`, t.m, from, to)
@@ -226,8 +230,9 @@ func (t *Tx) Totals(ctx context.Context, from, to time.Time) ([]domain.DayTotals
 	for rows.Next() {
 		var d domain.DayTotals
 		var code string
-		var taken, refunded, otherwise, openSale, openRefund int64
-		if err := rows.Scan(&code, &d.Sales, &taken, &d.Refunds, &refunded, &d.Others, &otherwise, &d.Declined, &d.OpenSales, &openSale, &d.OpenRefunds, &openRefund); err != nil {
+		var taken, refunded, otherwise, openSale, openRefund, paidOut, openPayout int64
+		if err := rows.Scan(&code, &d.Sales, &taken, &d.Refunds, &refunded, &d.Others, &otherwise, &d.Declined, &d.OpenSales, &openSale, &d.OpenRefunds, &openRefund,
+			&d.Payouts, &paidOut, &d.OpenPayouts, &openPayout); err != nil {
 			return nil, dbError("totals", err)
 		}
 		if d.Currency, err = money.ParseCurrency(code); err != nil {
@@ -236,6 +241,7 @@ func (t *Tx) Totals(ctx context.Context, from, to time.Time) ([]domain.DayTotals
 		d.Taken, d.Refunded = money.FromMinor(taken, d.Currency), money.FromMinor(refunded, d.Currency)
 		d.Otherwise = money.FromMinor(otherwise, d.Currency)
 		d.OpenSale, d.OpenRefund = money.FromMinor(openSale, d.Currency), money.FromMinor(openRefund, d.Currency)
+		d.PaidOut, d.OpenPayout = money.FromMinor(paidOut, d.Currency), money.FromMinor(openPayout, d.Currency)
 		out = append(out, d)
 	}
 	return out, dbError("totals", rows.Err())

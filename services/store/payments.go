@@ -138,19 +138,21 @@ const transactionColumns = `t.id, t.payment_id, t.connection_id, t.reference, t.
 	t.original_ref, coalesce(t.provider_ref, ''), t.provider_code, t.provider_text, t.auth_code, t.redirect_url, t.note, t.schedule_ref, t.device_ref,
 	coalesce(t.created_by, '00000000-0000-0000-0000-000000000000'), t.created_by_name,
 	t.created_at, t.last_send_at, t.asked, t.absent, t.last_asked_at, t.next_ask_at, t.settled_at, t.tip_minor, t.final, t.expires_at, t.cancel_ref,
-	t.said, t.before_status, t.before_reason, t.before_at, t.hand_status, t.hand_by_name, t.hand_at, t.hand_note`
+	t.said, t.before_status, t.before_reason, t.before_at, t.hand_status, t.hand_by_name, t.hand_at, t.hand_note,
+	t.surcharge_minor, t.captures_at`
 
 func scanTransaction(row interface{ Scan(...any) error }, m domain.MerchantID, seen currencyCache) (domain.Transaction, error) {
 	x := domain.Transaction{MerchantID: m}
 	var code string
-	var amount, tip int64
-	var asked, next, settled, expires, before, hand sql.NullTime
+	var amount, tip, surcharge int64
+	var asked, next, settled, expires, before, hand, captures sql.NullTime
 	var said []byte
 	err := row.Scan(&x.ID, &x.PaymentID, &x.ConnectionID, &x.Reference, &x.Type, &x.Status, &code, &amount, &x.Reason, &x.AttemptRef,
 		&x.OriginalRef, &x.ProviderRef, &x.ProviderCode, &x.ProviderText, &x.AuthCode, &x.RedirectURL, &x.Note, &x.ScheduleRef, &x.DeviceRef, &x.CreatedBy, &x.CreatedName,
 		&x.CreatedAt, &x.LastSendAt, &x.Asked, &x.Absent, &asked, &next, &settled,
 		&tip, &x.Final, &expires, &x.CancelRef,
-		&said, &x.Before.Status, &x.Before.Reason, &before, &x.Hand.Status, &x.Hand.ByName, &hand, &x.Hand.Note)
+		&said, &x.Before.Status, &x.Before.Reason, &before, &x.Hand.Status, &x.Hand.ByName, &hand, &x.Hand.Note,
+		&surcharge, &captures)
 	if err != nil {
 		return x, err
 	}
@@ -165,7 +167,8 @@ func scanTransaction(row interface{ Scan(...any) error }, m domain.MerchantID, s
 		return x, err
 	}
 	x.Amount = money.FromMinor(amount, cur)
-	x.Tip = money.FromMinor(tip, cur)
+	x.Tip, x.Surcharge = money.FromMinor(tip, cur), money.FromMinor(surcharge, cur)
+	x.CapturesAt = captures.Time
 	x.LastAskedAt, x.NextAskAt, x.SettledAt, x.ExpiresAt = asked.Time, next.Time, settled.Time, expires.Time
 	return x, nil
 }
@@ -175,12 +178,12 @@ func scanTransaction(row interface{ Scan(...any) error }, m domain.MerchantID, s
 func (t *Tx) InsertTransaction(ctx context.Context, x domain.Transaction) error {
 	_, err := t.q.ExecContext(ctx, `insert into transactions (merchant_id, id, payment_id, connection_id, reference, type, status, currency, amount_minor,
 		reason, attempt_ref, original_ref, provider_ref, provider_code, provider_text, auth_code, note, created_by, created_by_name, created_at, last_send_at, next_ask_at, settled_at, schedule_ref, device_ref,
-		tip_minor, final, expires_at, cancel_ref)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29)`,
+		tip_minor, final, expires_at, cancel_ref, surcharge_minor, captures_at)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31)`,
 		t.m, x.ID, x.PaymentID, x.ConnectionID, x.Reference, x.Type, x.Status, x.Amount.Currency().Code(), x.Amount.Minor(),
 		x.Reason, x.AttemptRef, x.OriginalRef, nullString(x.ProviderRef), x.ProviderCode, x.ProviderText, x.AuthCode, x.Note, nullUser(x.CreatedBy), x.CreatedName,
 		x.CreatedAt, x.LastSendAt, nullTime(x.NextAskAt), nullTime(x.SettledAt), x.ScheduleRef, x.DeviceRef,
-		x.Tip.Minor(), x.Final, nullTime(x.ExpiresAt), x.CancelRef)
+		x.Tip.Minor(), x.Final, nullTime(x.ExpiresAt), x.CancelRef, x.Surcharge.Minor(), nullTime(x.CapturesAt))
 	return dbError("insert transaction", err)
 }
 

@@ -55,7 +55,7 @@ func (h *house) cardOnFile(minor int64, lost bool) domain.Transaction {
 		must(h.t, h.sandbox.Cashflows.Kit().Faults.Push(kit.Fault{Kind: kit.FaultDropAfter, Method: http.MethodPost}))
 	}
 	taken, err := h.payments.Take(h.t.Context(), h.actor, payments.TakeInput{Key: payments.NewKey(), ConnectionID: h.cashflows, Method: domain.MethodCard,
-		Amount: money.FromMinor(minor, gbp), OrderReference: "Hamper 2261", CardID: card.ID})
+		Amount: money.FromMinor(minor, gbp), OrderReference: h.order(), CardID: card.ID})
 	must(h.t, err)
 	return h.get(taken.PaymentID).Sale()
 }

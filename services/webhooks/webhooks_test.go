@@ -67,8 +67,9 @@ type house struct {
 
 	handpoint, cardflo, cashflows domain.ConnectionID
 
-	mu sync.Mutex
-	at time.Time
+	mu     sync.Mutex
+	at     time.Time
+	orders int // sales: each has a reference of its own
 }
 
 func (h *house) now() time.Time {
@@ -135,11 +136,16 @@ func newHouse(t *testing.T) *house {
 	return h
 }
 
+func (h *house) order() string {
+	h.orders++
+	return fmt.Sprintf("Hamper %d", 2260+h.orders)
+}
+
 // sale takes a telephone sale on Cardflo and gives its transaction.
 func (h *house) sale(minor int64) domain.Transaction {
 	h.t.Helper()
 	taken, err := h.payments.Take(h.t.Context(), h.actor, payments.TakeInput{Key: payments.NewKey(), ConnectionID: h.cardflo, Method: domain.MethodFrame,
-		Amount: money.FromMinor(minor, gbp), OrderReference: "Hamper 2261", CardToken: sandboxcardflo.TokenApprove, Card: domain.Card{Brand: "Visa", Last4: "1111", Expiry: "12/30"}})
+		Amount: money.FromMinor(minor, gbp), OrderReference: h.order(), CardToken: sandboxcardflo.TokenApprove, Card: domain.Card{Brand: "Visa", Last4: "1111", Expiry: "12/30"}})
 	must(h.t, err)
 	return h.get(taken.PaymentID).Sale()
 }

@@ -56,17 +56,24 @@
   const showAmount = (input) => {
     const set = settingsOf(input);
     const minor = readAmount(input);
+    // A second field is added to this one in every label but its own line.
+    const plus = input.dataset.plus && document.getElementById(input.dataset.plus);
+    const more = plus && plus.value.trim() ? readAmount(plus) : 0n;
+    const sum = minor === null || more === null ? null : minor + more;
     const part = input.closest("[data-when-checked]");
     const asleep = part && !$(part.dataset.whenChecked)?.checked;
     if (!asleep) {
       for (const id of (input.dataset.amountFor || "").split(" ").filter(Boolean)) {
         const target = document.getElementById(id);
         if (!target || target.getAttribute("aria-busy") === "true") continue;
-        const bare = minor === null || (minor === 0n && target.dataset.bare !== undefined && target.dataset.zeroToo === undefined);
+        const shown = id === input.dataset.alone ? minor : sum;
+        const bare = shown === null || (shown === 0n && target.dataset.bare !== undefined && target.dataset.zeroToo === undefined);
         if (bare && target.dataset.empty) target.textContent = target.dataset.empty;
-        else target.textContent = ((target.dataset.verb || "") + (bare ? target.dataset.bare ?? "–" : words(minor, set))).trim();
+        else target.textContent = ((target.dataset.verb || "") + (bare ? target.dataset.bare ?? "–" : words(shown, set))).trim();
       }
     }
+    const whole = input.dataset.partOf && document.getElementById(input.dataset.partOf);
+    if (whole) showAmount(whole);
     askAboutTip(input.form);
     const sign = $("[data-sign]", input.parentElement);
     if (sign) sign.textContent = set.sign || set.code;
@@ -85,7 +92,7 @@
     if (!input.matches?.("[data-amount-for]")) return;
     const set = settingsOf(input);
     const minor = readAmount(input);
-    if (minor === null) return;
+    if (minor === null || !input.value.trim()) return;
     input.value = majorOf(minor, Number(set.exponent));
     if (!overLimit(minor, set) && minor > 0n) amountError(input, "");
   });
@@ -317,6 +324,16 @@
       if (other) button.getAttribute("command") === "close" ? other.close() : other.showModal();
     }
     for (const menu of $$("details.menu[open]")) if (!menu.contains(target)) menu.open = false;
+    // Another kind of payment is another page: what was typed goes along.
+    const carry = target.closest("a[data-carry]");
+    if (carry) {
+      const to = new URL(carry.href);
+      for (const name of ["amount", "currency", "order_reference"]) {
+        const typed = document.getElementById(name)?.value;
+        if (typed) to.searchParams.set(name, typed);
+      }
+      carry.href = to.href;
+    }
     const copy = target.closest("[data-copy]");
     if (copy) navigator.clipboard?.writeText(document.getElementById(copy.dataset.copy).textContent.trim()).then(() => { $("span", copy).textContent = "Copied"; }, () => {});
     if (target.closest("[data-print]")) window.print();

@@ -181,7 +181,7 @@ func TestEveryPageHasOneHeadingOneMainAndASkipLink(t *testing.T) {
 
 // dead are addresses that no page may link to, because nothing answers there.
 func TestPagesLinkOnlyToWhatExists(t *testing.T) {
-	exists := regexp.MustCompile(`^(/|/account|/connections|/connections/new(\?provider=[a-z]+)?|/connections/[0-9a-f-]{36}(/callbacks|/edit)?|/signin(\?.*)?|/payments(\?.*)?(#q)?|/payments\.csv(\?.*)?|/payments/new(\?.*)?|/payments/[0-9a-f-]{36}(/refund|/receipt|/capture|/increase|/decrease|/void|/tip|/provider|/settle(\?transaction=[0-9a-f-]{36})?|\?frame=1)?)$`)
+	exists := regexp.MustCompile(`^(/|/account|/connections|/connections/new(\?provider=[a-z]+)?|/connections/[0-9a-f-]{36}(/callbacks|/edit)?|/signin(\?.*)?|/payments(\?.*)?(#q)?|/payments\.csv(\?.*)?|/payments/new(\?.*)?|/payments/[0-9a-f-]{36}(/refund|/receipt|/capture|/increase|/decrease|/void|/tip|/provider|/settle(\?transaction=[0-9a-f-]{36})?|/link-cancel|/store-card|\?frame=1)?|/payouts/new(\?.*)?|/cards(\?.*)?|/cards/new(\?.*)?|/cards/[0-9a-f-]{36}/forget)$`)
 	each(t, func(t *testing.T, doc *goquery.Document) {
 		doc.Find("a[href], [hx-get]").Each(func(_ int, el *goquery.Selection) {
 			for _, attr := range []string{"href", "hx-get"} {

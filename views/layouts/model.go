@@ -21,6 +21,7 @@ const (
 	NavOverview    Nav = "overview"
 	NavPayments    Nav = "payments"
 	NavTake        Nav = "take"
+	NavCards       Nav = "cards"
 	NavConnections Nav = "connections"
 	NavAccount     Nav = "account"
 )
@@ -35,6 +36,10 @@ type Can struct {
 	CheckOutcome bool
 	Export       bool
 
+	SeeCards    bool
+	ManageCards bool
+	PayOut      bool
+
 	SeeConnections    bool
 	ManageConnections bool
 }
@@ -48,6 +53,10 @@ func CanOf(r domain.Role) Can {
 		Refund:       r.May(domain.PaymentsRefund),
 		CheckOutcome: r.May(domain.PaymentsCheck),
 		Export:       r.May(domain.PaymentsExport),
+
+		SeeCards:    r.May(domain.CardsRead),
+		ManageCards: r.May(domain.CardsManage),
+		PayOut:      r.May(domain.PaymentsPayout),
 
 		SeeConnections:    r.May(domain.ConnectionsRead),
 		ManageConnections: r.May(domain.ConnectionsManage),

@@ -28,32 +28,34 @@ type opWords struct {
 	forbid  string // the repeat that must not be
 	kept    string // what happens to its amount until then
 	doing   string
+	before  string // what is not done before a card is typed on the provider's page
 	nothing string // what a "no" leaves as it was
 	done    string
 	then    string // after done
 }
 
 var operations = map[domain.TransactionType]opWords{
-	domain.Sale: {"%s was taken", "Do not charge again.", "%s stays out of every total until we know.", "Charging %s", "Nothing was taken.",
-		"%s taken", ""},
-	domain.Refund: {"%s was refunded", "Do not refund again or give cash.", "%s stays held until we know.", "Refunding %s", "Nothing was given back.",
-		"%s refunded", "The customer usually sees it in 3 to 5 working days."},
-	domain.Preauth: {"%s is held", "Do not hold it again.", "It is in no total until we know.", "Holding %s", "Nothing is held.",
-		"%s held", "Nothing is taken before you capture."},
-	domain.Capture: {"%s was captured", "Do not capture again.", "%s stays out of every total until we know.", "Capturing %s", "Nothing was captured.",
-		"%s captured", ""},
-	domain.Increment: {"the hold was increased by %s", "Do not increase it again.", "Everything else about the hold is off until we know.", "Increasing the hold by %s", "The hold is as it was.",
-		"The hold was increased by %s", ""},
-	domain.Decrement: {"the hold was decreased by %s", "Do not decrease it again.", "Everything else about the hold is off until we know.", "Decreasing the hold by %s", "The hold is as it was.",
-		"The hold was decreased by %s", ""},
-	domain.Void: {"%s was voided", "Do not void it again or give cash.", "Everything else about this payment is off until we know.", "Voiding %s", "Nothing was voided.",
-		"%s voided", "The customer’s bank usually frees it within a few days."},
-	domain.TipAdjustment: {"the tip was set to %s", "Do not set it again.", "The old tip counts until we know.", "Setting the tip to %s", "The tip is as it was.",
-		"Tip set to %s", "It is taken with the sale when the batch closes."},
-	domain.Payout: {"%s was paid out", "Do not pay it out again or give cash.", "It is in no total until we know.", "Paying out %s", "Nothing was paid out.",
-		"%s paid out", ""},
-	domain.Register:   {"the card was stored", "Do not store it again.", "", "Storing the card", "No card was stored.", "Card stored", ""},
-	domain.Deregister: {"the card was forgotten", "Do not do it again.", "", "Forgetting the card", "The card is still stored.", "Card forgotten", ""},
+	domain.Sale: {unsure: "%s was taken", forbid: "Do not charge again.", kept: "%s stays out of every total until we know.", doing: "Charging %s",
+		before: "Nothing is charged", nothing: "Nothing was taken.", done: "%s taken"},
+	domain.Refund: {unsure: "%s was refunded", forbid: "Do not refund again or give cash.", kept: "%s stays held until we know.", doing: "Refunding %s",
+		nothing: "Nothing was given back.", done: "%s refunded", then: "The customer usually sees it in 3 to 5 working days."},
+	domain.Preauth: {unsure: "%s is held", forbid: "Do not hold it again.", kept: "It is in no total until we know.", doing: "Holding %s",
+		before: "Nothing is held", nothing: "Nothing is held.", done: "%s held", then: "Nothing is taken before you capture it."},
+	domain.Capture: {unsure: "%s was captured", forbid: "Do not capture again.", kept: "%s stays out of every total until we know.", doing: "Capturing %s",
+		nothing: "Nothing was captured.", done: "%s captured"},
+	domain.Increment: {unsure: "the hold was increased by %s", forbid: "Do not increase it again.", kept: "Everything else about the hold is off until we know.",
+		doing: "Increasing the hold by %s", nothing: "The hold is as it was.", done: "The hold was increased by %s"},
+	domain.Decrement: {unsure: "the hold was decreased by %s", forbid: "Do not decrease it again.", kept: "Everything else about the hold is off until we know.",
+		doing: "Decreasing the hold by %s", nothing: "The hold is as it was.", done: "The hold was decreased by %s"},
+	domain.Void: {unsure: "%s was voided", forbid: "Do not void it again or give cash.", kept: "Everything else about this payment is off until we know.",
+		doing: "Voiding %s", nothing: "Nothing was voided.", done: "%s voided", then: "The customer’s bank usually frees it within a few days."},
+	domain.TipAdjustment: {unsure: "the tip was set to %s", forbid: "Do not set it again.", kept: "The old tip counts until we know.", doing: "Setting the tip to %s",
+		nothing: "The tip is as it was.", done: "Tip set to %s", then: "It is taken with the sale when the batch closes."},
+	domain.Payout: {unsure: "%s was paid out", forbid: "Do not pay it out again or give cash.", kept: "It is in no total until we know.", doing: "Paying out %s",
+		before: "Nothing is paid out", nothing: "Nothing was paid out.", done: "%s paid out", then: "The customer usually sees it in 3 to 5 working days."},
+	domain.Register: {unsure: "the card was stored", forbid: "Do not store it again.", doing: "Storing the card", before: "Nothing is stored", nothing: "Nothing was stored.",
+		done: "Card stored", then: "It stands under Stored cards."},
+	domain.Deregister: {unsure: "the card was forgotten", forbid: "Do not do it again.", doing: "Forgetting the card", nothing: "The card is still stored.", done: "Card forgotten"},
 }
 
 func (w opWords) with(text, amount string) string { return strings.ReplaceAll(text, "%s", amount) }
@@ -74,6 +76,12 @@ func resultNotes(v PaymentView) []note {
 }
 
 func noteOf(v PaymentView, t domain.Transaction, newest bool) (note, bool) {
+	if n, mine := linkNote(v, t); mine {
+		if v.ForPerson[t.ID] && t.Status != domain.TxProcessing {
+			n.byHand = t.ID
+		}
+		return n, true
+	}
 	w, known := operations[t.Type]
 	switch {
 	case t.Type == domain.Chargeback:
@@ -105,11 +113,9 @@ func noteOf(v PaymentView, t domain.Transaction, newest bool) (note, bool) {
 	case domain.TxPending, domain.TxProcessing:
 		n := note{tone: "info", icon: "loader-circle", title: w.with(w.doing, amount), text: "Sent at " + at + ". This page follows what happens.", forbid: w.forbid}
 		switch {
-		case (sale || t.Type == domain.Preauth || t.Type == domain.Register) && t.RedirectURL != "" && v.FrameURL != "":
+		case t.Type.Begins() && v.FrameURL != "":
 			n.title, n.forbid = "Waiting for the card", ""
-			n.text = "Nothing is charged before the card is typed on " + possessive(provider) + " page. This page follows what happens."
-		case t.Link():
-			return note{}, false // a link says by itself that it waits
+			n.text = w.before + " before the card is typed on " + possessive(provider) + " page. This page follows what happens."
 		case t.Status == domain.TxProcessing || t.Asked > 0:
 			n = openNote(v, t, n)
 			n.text = "Sent at " + at + "; " + provider + " has it and says that it is not final. " + asking(v, t)
@@ -123,23 +129,29 @@ func noteOf(v PaymentView, t domain.Transaction, newest bool) (note, bool) {
 			return note{}, false
 		}
 		n := note{tone: "bad", icon: "circle-x", title: "The " + lowerLabel(t.Type) + " was declined. " + w.nothing}
-		if sale {
+		if t.Type.Begins() {
 			n.title = "Declined. " + w.nothing
 		}
 		if t.Status == domain.TxFailed {
 			n.tone, n.title = "quiet", "The "+lowerLabel(t.Type)+" did not happen. "+w.nothing
-			if sale {
+			switch {
+			case sale:
 				n.title = "Not charged. " + w.nothing
+			case t.Type.Begins():
+				n.title = "It did not happen. " + w.nothing
 			}
 		}
 		return explained(n, t), true
 	case domain.TxApproved:
-		if !newest || !v.JustTaken {
+		if !newest || !v.JustTaken && t.Type != domain.Register {
 			return note{}, false
 		}
 		n := note{tone: "good", icon: "circle-check", title: w.with(w.done, amount), text: v.Payment.Card.Prose() + ".", after: w.then}
 		if t.AuthCode != "" {
 			n.text += " Auth code " + t.AuthCode + "."
+		}
+		if t.Type == domain.Register && t.Note != "" {
+			n.text = v.Payment.Card.Prose() + ", " + t.Note + "."
 		}
 		if sale {
 			n.after = "The receipt is on this page."
@@ -281,6 +293,9 @@ func timelineTitle(v PaymentView, t domain.Transaction) string {
 	case domain.TxPending:
 		return name + " being sent"
 	case domain.TxProcessing:
+		if t.Link() {
+			return "Link sent"
+		}
 		if t.RedirectURL != "" && t.Type.Begins() {
 			return "Waiting for the card"
 		}

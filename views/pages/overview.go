@@ -49,7 +49,7 @@ func latestLine(m layouts.Model, p domain.Payment) string {
 	if p.OrderReference != "" {
 		return at + " · " + p.OrderReference
 	}
-	return at + " · " + p.Method.Label()
+	return at + " · " + howListed(p)
 }
 
 // notCountedWords names what the day's totals leave out.
@@ -57,6 +57,9 @@ func notCountedWords(m layouts.Model, d OverviewDay) string {
 	var parts []string
 	if d.OpenRefunds > 0 {
 		parts = append(parts, components.Count(d.OpenRefunds, "refund", "refunds")+" of "+m.Money(d.OpenRefund)+" with no outcome yet")
+	}
+	if d.OpenPayouts > 0 {
+		parts = append(parts, components.Count(d.OpenPayouts, "payout", "payouts")+" of "+m.Money(d.OpenPayout)+" with no outcome yet")
 	}
 	if d.OpenSales > 0 {
 		parts = append(parts, components.Count(d.OpenSales, "sale", "sales")+" of "+m.Money(d.OpenSale)+" with no outcome yet")

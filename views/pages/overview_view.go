@@ -32,8 +32,8 @@ type CallsWaiting struct {
 	More         bool
 }
 
-// OverviewDay is one currency's figures of today. Net is Taken minus Refunded
-// plus Otherwise: voids, adjustments and chargebacks, signed.
+// OverviewDay is one currency's figures of today. Net is Taken minus Refunded and
+// PaidOut plus Otherwise: voids, adjustments and chargebacks, signed.
 type OverviewDay struct {
 	Currency  money.Currency
 	Sales     int
@@ -49,4 +49,9 @@ type OverviewDay struct {
 	OpenSale    money.Amount
 	OpenRefunds int
 	OpenRefund  money.Amount
+	// Payouts went to cards without being refunds; they are in Net.
+	Payouts     int
+	PaidOut     money.Amount
+	OpenPayouts int
+	OpenPayout  money.Amount
 }

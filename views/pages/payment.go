@@ -64,6 +64,8 @@ func headWords(p domain.Payment) string {
 		return p.Card.Prose() + ", on a terminal"
 	case domain.MethodSchedule:
 		return p.Card.Prose() + ", by a schedule"
+	case domain.MethodLink:
+		return p.Card.Prose() + ", on a payment link"
 	}
 	return p.Card.Prose()
 }
@@ -178,6 +180,7 @@ func paymentFacts(v PaymentView) []components.Line {
 		{Label: "Order", Value: p.OrderReference},
 		{Label: "Email", Value: p.Email},
 	}
+	facts = append(facts, beganWith(v)...)
 	if p.Card.Known() {
 		facts = append(facts, components.Line{Label: "Card", Value: cardWords(p.Card)})
 	}

@@ -52,6 +52,7 @@ type PaymentView struct {
 	// GivesUpAt is when a person takes over, per open transaction.
 	GivesUpAt map[domain.TransactionID]time.Time
 	Receipt   components.Receipt
+	Begin     BeginningView
 }
 
 // Deciding is a provider's rule about "not known": from At on it counts, and

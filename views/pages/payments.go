@@ -47,6 +47,14 @@ func phoneLine(m layouts.Model, p domain.Payment) string {
 // severalConnections says that the table must name the connection.
 func severalConnections(v PaymentsListView) bool { return len(v.Filter.Connections) > 1 }
 
+// howListed is what kind of payment it is, or how the card was taken.
+func howListed(p domain.Payment) string {
+	if kind := howItBegan(p); kind != "" {
+		return kind
+	}
+	return howShort(p.Method)
+}
+
 // howShort is the method's word where a column is narrow.
 func howShort(m domain.Method) string {
 	if m == domain.MethodPage {

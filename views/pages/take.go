@@ -3,12 +3,14 @@ package pages
 import (
 	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/a-h/templ"
 
 	"github.com/counterfoil/counterfoil/services/domain"
 	"github.com/counterfoil/counterfoil/services/money"
 	"github.com/counterfoil/counterfoil/views/components"
+	"github.com/counterfoil/counterfoil/views/layouts"
 )
 
 func takeURL(id domain.ConnectionID) templ.SafeURL {
@@ -28,7 +30,7 @@ func join(a, b string) string {
 // takeSummary is the summary above the form: nothing for a form that is shown
 // for the first time.
 func takeSummary(v TakePaymentView) (title string, errs []components.FieldError) {
-	for _, name := range []string{"amount", "currency", "order_reference", "email", "method", "card_token", "card"} {
+	for _, name := range []string{"kind", "amount", "surcharge", "currency", "order_reference", "email", "capture_after", "expires", "send_by_email", "method", "card_token", "card"} {
 		if text := v.Errors[name]; text != "" {
 			field := name
 			if name == "card_token" {
@@ -100,12 +102,81 @@ func currencyName(c money.Currency) string {
 }
 
 // amountWords is the typed amount as pages write it, or a dash.
-func amountWords(v TakePaymentView) string {
-	a, err := money.ParseMajor(v.Amount, v.Currency)
+func amountWords(v TakePaymentView) string { return typedWords(v, v.Amount) }
+
+func typedWords(v TakePaymentView, typed string) string {
+	a, err := money.ParseMajor(typed, v.Currency)
 	if err != nil {
 		return "–"
 	}
 	return components.Format(a, v.Layout.ManyCurrencies)
+}
+
+// totalWords is the amount with its surcharge.
+func totalWords(v TakePaymentView) string {
+	a, err := money.ParseMajor(v.Amount, v.Currency)
+	if extra, bad := money.ParseMajor(v.Surcharge, v.Currency); err == nil && bad == nil && v.CanSurcharge {
+		a, err = a.Add(extra)
+	}
+	if err != nil {
+		return "–"
+	}
+	return components.Format(a, v.Layout.ManyCurrencies)
+}
+
+// kindWords are a kind's words on the form: its name and what it does, what
+// stands before the amount, on the button, and on the button while it works.
+var kindWords = map[string]struct{ icon, name, does, field, total, verb, busy, bare string }{
+	KindSale:    {"credit-card", "Sale", "Takes the money now", "Charge, in ", "Total to charge", "Charge ", "Charging", "Charge"},
+	KindPreauth: {"hourglass", "Pre-authorisation", "Holds it; you capture it later", "Hold, in ", "Total to hold", "Hold ", "Holding", "Hold"},
+	KindLink:    {"link", "Payment link", "The customer types the card", "Amount, in ", "Total to ask for", "Create link for ", "Creating link for", "Create link"},
+}
+
+// kindOrSale is the view's kind, a sale where none is named.
+func kindOrSale(v TakePaymentView) string {
+	if v.Kind == "" {
+		return KindSale
+	}
+	return v.Kind
+}
+
+func currentKind(v TakePaymentView, k KindChoice) templ.Attributes {
+	if k.Kind == kindOrSale(v) {
+		return templ.Attributes{"aria-current": "true"}
+	}
+	return nil
+}
+
+// captureTimes and linkTimes are the choices of a time, in minutes.
+var (
+	captureTimes = []components.Option{{Value: "", Label: "When a person captures it"}, {Value: "60", Label: "After 1 hour"}, {Value: "720", Label: "After 12 hours"},
+		{Value: "1440", Label: "After 1 day"}, {Value: "2880", Label: "After 2 days"}, {Value: "4320", Label: "After 3 days"}, {Value: "7200", Label: "After 5 days"}}
+	linkTimes = []components.Option{{Value: "60", Label: "1 hour"}, {Value: "240", Label: "4 hours"}, {Value: "1440", Label: "1 day"}, {Value: "4320", Label: "3 days"},
+		{Value: "10080", Label: "7 days"}, {Value: "43200", Label: "30 days"}}
+)
+
+func expiresOr(v TakePaymentView) string {
+	if v.Expires == "" {
+		return "1440"
+	}
+	return v.Expires
+}
+
+// DuplicateWords is a payment in one line, for whoever may be about to take it a
+// second time.
+func DuplicateWords(m layouts.Model, p domain.Payment) string {
+	s := components.Format(p.Amount, m.ManyCurrencies)
+	if p.OrderReference != "" {
+		s += " · " + p.OrderReference
+	}
+	if p.Card.Known() {
+		s += " · " + p.Card.Prose()
+	}
+	s += " · " + strings.ToLower(p.Status.Label()) + ", begun at " + m.Zone().Minute(p.CreatedAt)
+	if p.CreatedByName != "" {
+		s += " by " + p.CreatedByName
+	}
+	return s + ", reference " + p.Reference
 }
 
 func usable(cards []CardChoice) int {
@@ -119,7 +190,7 @@ func usable(cards []CardChoice) int {
 }
 
 func canPay(v TakePaymentView) bool {
-	return v.Frame != nil || v.Page || (v.CardsOffered && usable(v.Cards) > 0)
+	return kindOrSale(v) == KindLink || v.Frame != nil || v.Page || (v.CardsOffered && usable(v.Cards) > 0)
 }
 
 func noMethodWords(v TakePaymentView) string {

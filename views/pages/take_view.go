@@ -9,8 +9,9 @@ import (
 // TakePaymentView is /payments/new. With an empty ConnectionID the page only
 // chooses the connection (by links that are GETs); otherwise it is the form of
 // that connection, posted to /payments as _csrf, _key, connection, amount,
-// currency, order_reference, email, method, card, card_token, card_brand,
-// card_last4 and card_expiry. On 422 the values come back in it, never card
+// kind, surcharge, capture_after, expires, send_by_email, currency,
+// order_reference, email, method, card, card_token, card_brand, card_last4,
+// card_expiry and confirm_duplicate. On 422 the values come back in it, never card
 // data.
 type TakePaymentView struct {
 	Layout      layouts.Model
@@ -36,8 +37,41 @@ type TakePaymentView struct {
 	// Unavailable says, per method that is not possible, why.
 	Unavailable map[domain.Method]string
 
+	// Kind is what the form does: "sale", "preauth" or "link"; Kinds are the
+	// choices, each a link to this form for that kind.
+	Kind  string
+	Kinds []KindChoice
+	// What the connection takes beside the amount, and what was typed.
+	CanSurcharge   bool
+	Surcharge      string
+	CanAutoCapture bool
+	CaptureAfter   string // minutes; empty: a person captures it
+	Expires        string // minutes
+	MailsLinks     bool   // the provider writes to the customer of a link
+	SendByEmail    bool
+	// Duplicate is the payment like this one that is there already; nil: none.
+	Duplicate *DuplicateView
+
 	Errors    map[string]string // by field name
 	FormError string            // one sentence for the whole form
+}
+
+// The kinds of payment.
+const (
+	KindSale    = "sale"
+	KindPreauth = "preauth"
+	KindLink    = "link"
+)
+
+// KindChoice is one kind of payment; Reason is why it cannot be chosen.
+type KindChoice struct {
+	Kind, Reason, URL string
+}
+
+// DuplicateView is the first of two payments that look alike.
+type DuplicateView struct {
+	Payment domain.Payment
+	Words   string // "£42.00 · Hamper 2261 · approved at 14:31 by Maya, reference 7K2M04Q9"
 }
 
 // ConnectionChoice is one connection to take the payment through.

@@ -88,6 +88,10 @@ func (a *Adapter) HoldsFor() time.Duration { return holdsFor }
 // TakesSurcharge says that a surcharge is sent as surchargeAmount.
 func (a *Adapter) TakesSurcharge() {}
 
+// MailsLinks says that the gateway writes to the customer (seed 003,
+// "PayByLink", sendByEmail).
+func (a *Adapter) MailsLinks() {}
+
 // CapturesByItself says that captureInMinutes is sent.
 func (a *Adapter) CapturesByItself() {}
 

@@ -96,7 +96,7 @@ func TestEveryOperationsRequest(t *testing.T) {
 			return err
 		}},
 		{"", "payByLink/6ba2b0e0d02ac342cc41/cancel", `{"success":true}`, func(a *Adapter) error {
-			_, err := a.CancelLink(t.Context(), providers.Link{CancelRef: "6ba2b0e0d02ac342cc41"})
+			_, err := a.CancelLink(t.Context(), providers.Link{Result: providers.Result{CancelRef: "6ba2b0e0d02ac342cc41"}})
 			return err
 		}},
 		{"schedule_start", "schedule/my-api-key/start", onGoing, func(a *Adapter) error {
@@ -506,7 +506,7 @@ func TestCancellingALinkIsReadExactly(t *testing.T) {
 		{401, system(""), verdict{kind: providers.KindCredentials, notDone: true, reason: domain.ReasonCredentials}},
 		{429, system(""), verdict{kind: providers.KindRateLimited, notDone: true, reason: domain.ReasonRateLimited}},
 	} {
-		res, err := serve(t, c.status, c.body).adapter(t).CancelLink(t.Context(), providers.Link{CancelRef: "6ba2b0e0d02ac342cc41"})
+		res, err := serve(t, c.status, c.body).adapter(t).CancelLink(t.Context(), providers.Link{Result: providers.Result{CancelRef: "6ba2b0e0d02ac342cc41"}})
 		c.want.check(t, res, err)
 	}
 }

@@ -252,7 +252,7 @@ func TestRequestBodies(t *testing.T) {
 		}},
 		{"", "PATCH", "/payment-jobs/" + jobRef + "/cancel", func() error {
 			s.body = jobAnswer("Cancelled")
-			_, err := connect[Gateway](t, s).CancelLink(ctx, providers.Link{CancelRef: jobRef})
+			_, err := connect[Gateway](t, s).CancelLink(ctx, providers.Link{Result: providers.Result{CancelRef: jobRef}})
 			return err
 		}},
 		{"", "GET", "/payment-jobs/" + jobRef, func() error {
@@ -788,7 +788,10 @@ func TestWhatHasNoFormIsNotSent(t *testing.T) {
 			_, err := g.CreateLink(ctx, providers.LinkRequest{SaleRequest: saleRequest(), SendByEmail: true})
 			return err
 		},
-		"a link that is none":  func() error { _, err := g.CancelLink(ctx, providers.Link{CancelRef: "x"}); return err },
+		"a link that is none": func() error {
+			_, err := g.CancelLink(ctx, providers.Link{Result: providers.Result{CancelRef: "x"}})
+			return err
+		},
 		"remote, no attempt":   func() error { _, err := m.SellByToken(ctx, noRef); return err },
 		"remote, no token":     func() error { _, err := m.SellByToken(ctx, noToken); return err },
 		"remote, a long token": func() error { _, err := m.SellByToken(ctx, longToken); return err },
@@ -977,9 +980,9 @@ func TestCancellations(t *testing.T) {
 			c.want.check(t, res, err)
 		})
 	}
-	res, err := connect[Gateway](t, serve(t, 200, jobAnswer("Cancelled"))).CancelLink(t.Context(), providers.Link{CancelRef: jobRef})
+	res, err := connect[Gateway](t, serve(t, 200, jobAnswer("Cancelled"))).CancelLink(t.Context(), providers.Link{Result: providers.Result{CancelRef: jobRef}})
 	approved.check(t, res, err)
-	res, err = connect[Gateway](t, serve(t, 200, jobAnswer("Cancelled"))).CancelLink(t.Context(), providers.Link{CancelRef: partRef})
+	res, err = connect[Gateway](t, serve(t, 200, jobAnswer("Cancelled"))).CancelLink(t.Context(), providers.Link{Result: providers.Result{CancelRef: partRef}})
 	unread.check(t, res, err)
 }
 

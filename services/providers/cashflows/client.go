@@ -160,7 +160,8 @@ func (g Gateway) CreateLink(ctx context.Context, req providers.LinkRequest) (pro
 	if err != nil || d == nil {
 		return providers.Link{Result: res}, err
 	}
-	link := providers.Link{Result: res, CancelRef: string(d.Reference)}
+	link := providers.Link{Result: res}
+	link.CancelRef = string(d.Reference)
 	if at, err := time.Parse(time.RFC3339, string(d.ExpirationDateTimeUTC)); err == nil {
 		link.ExpiresAt = at
 	} else if req.Expires > 0 {

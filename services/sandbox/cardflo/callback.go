@@ -36,6 +36,7 @@ type callbackBody struct {
 	AdapterCode        string              `json:"adapterCode,omitempty"`
 	UUID               string              `json:"uuid"`
 	MerchantID         string              `json:"merchantTransactionId"`
+	ReferenceUUID      string              `json:"referenceUuid,omitempty"`
 	PurchaseID         string              `json:"purchaseId"`
 	TransactionType    string              `json:"transactionType"`
 	PaymentMethod      string              `json:"paymentMethod"`
@@ -122,6 +123,11 @@ func (t *transaction) notification() callbackBody {
 		PaymentMethod: t.method(), Currency: t.currency, ScheduleData: t.schedule.data(), ChargebackData: t.chargeback(true),
 		ReversalData: t.chargebackReversal(), Customer: t.customer(), ExtraData: t.request.object("extraData"),
 		MerchantMetaData: t.request.text("merchantMetaData"), ReturnData: t.returnData(true, true),
+	}
+	if t.typ == typeCapture && strings.HasPrefix(t.merchantID, "auto-") {
+		// ASSUMPTION: a capture that the gateway makes by itself names its hold.
+		// The document's list has no such field, and nothing else could tell.
+		out.ReferenceUUID = t.referenceUUID
 	}
 	if t.currency != "" {
 		out.Amount = t.amount()
