@@ -70,7 +70,7 @@ func actionsOf(d payments.Detail) []pages.ActionButton {
 // actionFormOf is an action's form as typed, or as it begins.
 func (h *Payments) actionFormOf(c echo.Context, d payments.Detail, act domain.Action, typed web.Values) pages.ActionFormView {
 	v := pages.ActionFormView{
-		Action: act, Payment: d.Payment, CSRF: web.CSRF(c), Key: d.Keys[act], Sum: d.Payment.Authorised, Provider: d.Payment.Provider,
+		Action: act, Payment: d.Payment, CSRF: web.CSRF(c), Key: d.Keys[act], Sum: d.Payment.Authorised,
 		Again: d.Caps.Has(domain.CanCaptureAgain), Amount: typed.Get("amount"), Tip: typed.Get("tip"), Note: typed.Get("note"),
 		Final: typed.Get("final") == yes, ConfirmTip: typed.Get("confirm_tip") == yes, ManyCurrencies: len(web.Merchant(c).Currencies) > 1,
 		Dialog: web.IsFragment(c),

@@ -221,9 +221,13 @@ func LargeTip(bare, tip money.Amount) bool {
 
 // WaitsForPerson says that nobody but a person can find out what became of one
 // of the payment's transactions: we stopped asking often, or there is nothing to
-// ask it by.
+// ask by. A provider that cannot be asked by our reference can still be by its
+// own, once it gave one.
 func (s Standing) WaitsForPerson(t Transaction) bool {
-	return t.Status == TxNeedsPerson || t.Status.Open() && !s.Caps.Has(CanLookUp)
+	if t.Status == TxNeedsPerson || !t.Status.Open() {
+		return t.Status == TxNeedsPerson
+	}
+	return !s.Caps.Has(CanLookUp) && (t.ProviderRef == "" || s.Removed || len(s.Caps) == 0)
 }
 
 // Fits says whether an action can ever be done to a payment that began like

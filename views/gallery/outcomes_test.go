@@ -30,7 +30,7 @@ func held(left time.Duration) pages.PaymentView {
 }
 
 func action(p domain.Payment, a domain.Action) pages.ActionFormView {
-	f := pages.ActionFormView{Action: a, Payment: p, CSRF: "csrf-value", Key: "key-value", Sum: p.Authorised, Provider: "cardflo", Again: true, Dialog: true}
+	f := pages.ActionFormView{Action: a, Payment: p, CSRF: "csrf-value", Key: "key-value", Sum: p.Authorised, Again: true, Dialog: true}
 	if p.Kind != domain.Preauth {
 		f.Sum = p.Captured
 	}

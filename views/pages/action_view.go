@@ -26,8 +26,6 @@ type ActionFormView struct {
 	Key     string
 	// Sum is what the action is about: the held sum, or what was taken.
 	Sum money.Amount
-	// Provider is its name.
-	Provider string
 	// Again says that the provider captures again what a capture leaves, so that
 	// the form asks whether to give it back.
 	Again bool
