@@ -4,9 +4,10 @@
 GO ?= go
 NPM ?= npm
 NODE ?= node
+FAULT_RUNS ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench build generate clean tools-staticcheck tools-testsum
+.PHONY: help run test faults check bench build generate clean tools-staticcheck tools-testsum
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,11 +20,14 @@ test: node_modules/.package-lock.json tools-testsum ## run every test, browser i
 	@cd .ci/tools && $(GO) test ./...
 	@bin/testsum -count=1 -timeout=12m ./...
 
+faults: node_modules/.package-lock.json ## break the product in every way, with at least FAULT_RUNS (1000) crashes, and print what held
+	@cd e2e/faults && FAULT_RUNS=$(FAULT_RUNS) $(GO) test -count=1 -timeout 3h
+
 check: node_modules/.package-lock.json tools-staticcheck ## generated code is current, gofmt, go vet, staticcheck, go.mod, import rules; no tests
 	@.ci/check-generated
 	@.ci/check-format
 	$(GO) vet ./...
-	$(GO) vet -tags faults ./services/failpoint ./services/payments
+	$(GO) vet -tags faults ./services/failpoint ./services/payments ./services/webhooks ./cmd/counterfoil
 	bin/staticcheck ./...
 	$(GO) mod tidy -diff
 	@cd .ci/tools && $(GO) vet ./... && $(GO) mod tidy -diff

@@ -68,7 +68,7 @@ func TestKeyboardAloneSignsInSellsAndRefunds(t *testing.T) {
 	v.at(`/payments/new(\?.*)?`)
 	v.tabTo(v.roleLike("link", "^Saved cards"))
 	v.key("Enter")
-	v.at(`/payments/new\?connection=.*`)
+	v.at(`/payments/new\?attempt=.*&connection=.*`)
 	v.shows(v.amount())
 	if there, err := v.amount().Evaluate(`(e) => e === document.activeElement`, nil); err != nil || there != true {
 		v.tabTo(v.amount())

@@ -37,8 +37,8 @@ func (sh *shop) offers(id domain.ConnectionID, settings string) {
 	sh.exec(`update connections set settings = settings || $2::jsonb where id = $1`, id.String(), settings)
 }
 
-// hold is a payment that holds a sum at Cardflo: there and in our books.
-func (sh *shop) hold(minor int64) string {
+// heldAt is a payment that holds a sum at Cardflo: there and in our books.
+func (sh *shop) heldAt(minor int64) string {
 	sh.t.Helper()
 	ctx, now, amount := context.Background(), sh.clock.Now(), money.FromMinor(minor, gbp)
 	attempt, ref := uuid.NewString(), strings.ReplaceAll(uuid.NewString(), "-", "")[:20]
@@ -99,7 +99,7 @@ func TestEveryActionOfAHoldGoesThroughOnce(t *testing.T) {
 	sh := newShop(t)
 	sh.offers(sh.cardflo, `{"partialVoid": "yes"}`)
 	b := sh.browser().signIn("maya@example.com")
-	payment := sh.hold(9260)
+	payment := sh.heldAt(9260)
 	for _, tt := range []struct {
 		act  string
 		edit url.Values
@@ -146,7 +146,7 @@ func TestEveryActionOfAHoldGoesThroughOnce(t *testing.T) {
 func TestAHoldIsReleasedByOneVoid(t *testing.T) {
 	sh := newShop(t)
 	b := sh.browser().signIn("maya@example.com")
-	payment := sh.hold(9260)
+	payment := sh.heldAt(9260)
 	if words := mainText(t, b.get(payment+"/receipt")); !strings.Contains(words, "AUTHORISED, NOT CHARGED") {
 		t.Errorf("the receipt of a hold says %q", words)
 	}
@@ -215,7 +215,7 @@ func TestAWrongActionFormComesBackWithItsValues(t *testing.T) {
 	sh.offers(sh.handpoint, `{"acquirer": "TSYS"}`)
 	sh.offers(sh.cardflo, `{"partialVoid": "yes"}`)
 	b := sh.browser().signIn("maya@example.com")
-	hold, sale := sh.hold(9260), sh.sell(b, "42.00")
+	hold, sale := sh.heldAt(9260), sh.sell(b, "42.00")
 	before := sh.count(`select count(*) from transactions`)
 	for payment, acts := range map[string][]string{hold: {"capture", "increase", "decrease"}, sale: {"tip"}} {
 		for _, act := range acts {
@@ -315,9 +315,9 @@ func TestADisallowedActionChangesNothingAndSaysWhy(t *testing.T) {
 		{"a tip while the sale has no outcome", "tip", unknown, amount("1.00"), domain.DeniedOutcomeOpen.Words()},
 		{"a capture of a sale", "capture", sale, amount("1.00"), domain.DeniedCapability.Words()},
 		{"a capture of a Cardflo sale", "capture", cardfloSale, amount("1.00"), domain.DeniedNoHold.Words()},
-		{"a tip on a hold", "tip", func() string { return sh.hold(9260) }, amount("1.00"), domain.DeniedCapability.Words()},
+		{"a tip on a hold", "tip", func() string { return sh.heldAt(9260) }, amount("1.00"), domain.DeniedCapability.Words()},
 		{"a void while a refund has no outcome", "void", func() string { return sql(sale(), strings.ReplaceAll(open, "$TYPE", "'refund'")) }, void, domain.DeniedBusy.Words()},
-		{"a capture while an increase has no outcome", "capture", func() string { return sql(sh.hold(9260), strings.ReplaceAll(open, "$TYPE", "'increment'")) }, amount("1.00"), domain.DeniedBusy.Words()},
+		{"a capture while an increase has no outcome", "capture", func() string { return sql(sh.heldAt(9260), strings.ReplaceAll(open, "$TYPE", "'increment'")) }, amount("1.00"), domain.DeniedBusy.Words()},
 		{"a second void", "void", func() string { return doneBy(sale(), "void", nil) }, void, domain.DeniedVoided.Words()},
 		{"a tip after a void", "tip", func() string { return doneBy(sale(), "void", nil) }, amount("1.00"), domain.DeniedVoided.Words()},
 		{"a void of what was refunded", "void", func() string { return refunded("1.00") }, void, domain.DeniedRefunded.Words()},
@@ -325,16 +325,16 @@ func TestADisallowedActionChangesNothingAndSaysWhy(t *testing.T) {
 		{"a void after the batch closed", "void", func() string { return sql(sale(), `update payments set batch_closed_at = now() where id = $1`) }, void, domain.DeniedBatchClosed.Words()},
 		{"a tip after the batch closed", "tip", func() string { return sql(sale(), `update payments set batch_closed_at = now() where id = $1`) }, amount("1.00"), domain.DeniedBatchClosed.Words()},
 		{"a void of what the bank took back", "void", func() string { return sql(sale(), `update payments set charged_back_minor = 4200 where id = $1`) }, void, domain.DeniedDisputed.Words()},
-		{"a capture of a released hold", "capture", func() string { return doneBy(sh.hold(9260), "void", nil) }, amount("1.00"), domain.DeniedReleased.Words()},
-		{"a second void of a hold", "void", func() string { return doneBy(sh.hold(9260), "void", nil) }, holdVoid, domain.DeniedReleased.Words()},
-		{"an increase after a capture", "increase", func() string { return doneBy(sh.hold(9260), "capture", amount("10.00")) }, amount("1.00"), domain.DeniedCaptured.Words()},
-		{"a void of a hold after a capture", "void", func() string { return doneBy(sh.hold(9260), "capture", amount("10.00")) }, holdVoid, domain.DeniedCaptured.Words()},
-		{"a capture of more than is held", "capture", func() string { return sh.hold(9260) }, amount("92.61"), "At most £92.60 is held. Increase the hold first."},
-		{"a capture whose tip is more than it", "capture", func() string { return sh.hold(9260) }, url.Values{"amount": {"10.00"}, "tip": {"10.01"}, "confirm_tip": {"yes"}}, domain.DeniedTipTooLarge.Words()},
-		{"a capture of a part where only the whole is taken", "capture", func() string { sh.offers(sh.cardflo, `{"partialCapture": "no"}`); return sh.hold(9260) }, amount("10.00"), domain.DeniedPartCapture.Words()},
-		{"a decrease where the provider has none", "decrease", func() string { return sh.hold(9260) }, amount("10.00"), domain.DeniedCapability.Words()},
-		{"a decrease by all that is held", "decrease", func() string { sh.offers(sh.cardflo, `{"partialVoid": "yes"}`); return sh.hold(9260) }, amount("92.60"), domain.DeniedWholeHold.Words()},
-		{"a decrease by more than is held", "decrease", func() string { return sh.hold(9260) }, amount("92.61"), "At most £92.60 is held."},
+		{"a capture of a released hold", "capture", func() string { return doneBy(sh.heldAt(9260), "void", nil) }, amount("1.00"), domain.DeniedReleased.Words()},
+		{"a second void of a hold", "void", func() string { return doneBy(sh.heldAt(9260), "void", nil) }, holdVoid, domain.DeniedReleased.Words()},
+		{"an increase after a capture", "increase", func() string { return doneBy(sh.heldAt(9260), "capture", amount("10.00")) }, amount("1.00"), domain.DeniedCaptured.Words()},
+		{"a void of a hold after a capture", "void", func() string { return doneBy(sh.heldAt(9260), "capture", amount("10.00")) }, holdVoid, domain.DeniedCaptured.Words()},
+		{"a capture of more than is held", "capture", func() string { return sh.heldAt(9260) }, amount("92.61"), "At most £92.60 is held. Increase the hold first."},
+		{"a capture whose tip is more than it", "capture", func() string { return sh.heldAt(9260) }, url.Values{"amount": {"10.00"}, "tip": {"10.01"}, "confirm_tip": {"yes"}}, domain.DeniedTipTooLarge.Words()},
+		{"a capture of a part where only the whole is taken", "capture", func() string { sh.offers(sh.cardflo, `{"partialCapture": "no"}`); return sh.heldAt(9260) }, amount("10.00"), domain.DeniedPartCapture.Words()},
+		{"a decrease where the provider has none", "decrease", func() string { return sh.heldAt(9260) }, amount("10.00"), domain.DeniedCapability.Words()},
+		{"a decrease by all that is held", "decrease", func() string { sh.offers(sh.cardflo, `{"partialVoid": "yes"}`); return sh.heldAt(9260) }, amount("92.60"), domain.DeniedWholeHold.Words()},
+		{"a decrease by more than is held", "decrease", func() string { return sh.heldAt(9260) }, amount("92.61"), "At most £92.60 is held."},
 		{"a word about what waits for nobody", "settle", sale, url.Values{"happened": {"yes"}, "note": {"I looked and it is there"}}, domain.DeniedNoPerson.Words()},
 		{"a void through a removed connection", "void", removed, void, domain.DeniedRemoved.Words()},
 	} {
@@ -367,7 +367,7 @@ func TestThePageOffersWhatFitsAndSaysWhyNot(t *testing.T) {
 	b := sh.browser().signIn("maya@example.com")
 	sh.addUser("nia@example.com", domain.Analyst)
 	reader := sh.browser().signIn("nia@example.com")
-	hold, sale := sh.hold(9260), sh.sell(b, "42.00")
+	hold, sale := sh.heldAt(9260), sh.sell(b, "42.00")
 	doc := b.get(hold).wants(t, http.StatusOK).doc(t)
 	for _, id := range []string{"capture", "void", "increase"} {
 		if doc.Find("#"+id+"-open").Length() != 1 || doc.Find("dialog#"+id+"-dialog form").Length() != 1 {

@@ -45,6 +45,10 @@ func (h *Payments) overview(c echo.Context) error {
 	}
 	v := pages.OverviewView{Layout: layout(c, layouts.NavOverview, "Overview"), Waiting: o.Waiting, Latest: o.Latest, FirstDay: len(o.Latest) == 0}
 	v.More = max(0, o.Uncertain-len(o.Waiting))
+	v.Holds = o.Holds
+	if web.Actor(c).Role.May(domain.PaymentsReview) {
+		v.Reviews = o.Reviews
+	}
 	for _, w := range o.Calls {
 		v.Calls = append(v.Calls, pages.CallsWaiting{ConnectionID: w.ConnectionID, Connection: w.Name, Count: w.Count, More: w.More})
 	}
@@ -180,7 +184,8 @@ func (h *Payments) detailView(c echo.Context, d payments.Detail) pages.PaymentVi
 
 // check asks the provider now and shows the payment again.
 func (h *Payments) check(c echo.Context) error {
-	if _, err := web.Form(c); err != nil {
+	form, err := web.Form(c, "next")
+	if err != nil {
 		return err
 	}
 	id, err := domain.ParsePaymentID(c.Param("id"))
@@ -192,6 +197,9 @@ func (h *Payments) check(c echo.Context) error {
 	}
 	if web.IsFragment(c) {
 		return h.detail(c)
+	}
+	if next := web.SafeNext(form.Get("next")); next != "" {
+		return web.Redirect(c, next)
 	}
 	return web.Redirect(c, "/payments/"+id.String())
 }

@@ -203,7 +203,7 @@ func TestAskingAfterEveryActionFindsNoDifference(t *testing.T) {
 	b.post(refunded+"/refunds", sh.refundForm(b, refunded, url.Values{"amount": {"2.02"}})).wants(t, http.StatusSeeOther)
 	must(t, sh.sandbox.Handpoint.Kit().Outcomes.Push(kit.Outcome{Result: kit.Decline, Code: "51"}))
 	declined = sh.sell(b, "42.03")
-	captured, released := sh.hold(9260), sh.hold(9261)
+	captured, released := sh.heldAt(9260), sh.heldAt(9261)
 	do(captured, "increase", url.Values{"amount": {"20.00"}})
 	do(captured, "decrease", url.Values{"amount": {"12.60"}})
 	do(captured, "capture", url.Values{"amount": {"70.00"}, "tip": {"5.00"}})

@@ -295,8 +295,8 @@ func tellSandbox(ctx context.Context, h *house, address, publicURL string) error
 					return err
 				}
 				for _, x := range charges {
-					if x.Type != domain.Sale && x.Type != domain.Refund {
-						continue // the emulators adopt sales and their refunds
+					if !adoptable(c.Provider, x.Type) {
+						continue
 					}
 					if known[c.Provider] == nil {
 						known[c.Provider] = map[string][]adoptedCharge{}
@@ -321,6 +321,20 @@ func tellSandbox(ctx context.Context, h *house, address, publicURL string) error
 		}
 	}
 	return nil
+}
+
+// adoptable says what the emulators can be told of: all know sales and their
+// refunds, Cardflo's knows holds, and Handpoint's the tips of its sales.
+func adoptable(provider string, typ domain.TransactionType) bool {
+	switch typ {
+	case domain.Sale, domain.Refund:
+		return true
+	case domain.Preauth, domain.Increment, domain.Decrement, domain.Capture, domain.Void:
+		return provider == "cardflo"
+	case domain.TipAdjustment:
+		return provider == "handpoint"
+	}
+	return false
 }
 
 // adoptedCharge is one line of the emulators' control call "adopt".

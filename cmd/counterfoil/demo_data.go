@@ -68,7 +68,7 @@ var demoMerchants = []demoMerchant{
 			{provider: "cardflo", name: "Card by phone", basePath: "/cardflo/api/v3",
 				settings: map[string]string{"cardFrameURL": "{sandbox}/cardflo/frame/cf-sandbox-signed-key", "partialVoid": "yes"},
 				secrets:  map[string]string{"apiKey": "cf-sandbox-signed-key", "username": "cf-sandbox-signed-user", "password": "cf-sandbox-signed-password", "sharedSecret": "cf-sandbox-signed-shared-secret"}},
-			{provider: "handpoint", name: "Saved cards", basePath: "/handpoint", secrets: map[string]string{"apiKey": "hp-sandbox-key", "callbackToken": "hp-sandbox-callback-token"}},
+			{provider: "handpoint", name: "Saved cards", basePath: "/handpoint", settings: map[string]string{"acquirer": "TSYS"}, secrets: map[string]string{"apiKey": "hp-sandbox-key", "callbackToken": "hp-sandbox-callback-token"}},
 			{provider: "cashflows", name: "Web and phone", basePath: "/cashflows", settings: map[string]string{"configurationId": "c0ffee00-0000-4000-8000-000000000001"},
 				secrets: map[string]string{"apiKey": "cashflows-sandbox-api-key"}},
 			{provider: "cloudflow", name: "Counter terminals", basePath: "/cloudflow", settings: map[string]string{"accountId": "Sandbox-Account"}, secrets: map[string]string{"apiToken": "Sandbox-Api-Token"}},
@@ -157,6 +157,9 @@ func seedDemo(ctx context.Context, h *house, sandbox string, now time.Time) erro
 			}
 		}
 		if err := seedPayments(ctx, h.store, m, conns, order, staff, dm.perDay, rand.New(rand.NewPCG(20261120, uint64(i))), now); err != nil {
+			return err
+		}
+		if err := seedWorklists(ctx, h.store, m, conns, order[0], staff[order[0]], now); err != nil {
 			return err
 		}
 	}

@@ -251,6 +251,7 @@ func (h *house) serve(ctx context.Context, s serving) error {
 	server.Add(handlers.Setup{Service: h.signin}.Routes()...)
 	server.Add(handlers.Account{Service: h.signin}.Routes()...)
 	server.Add((&handlers.Payments{Service: h.payments}).Routes()...)
+	server.Add((&handlers.Worklists{Service: h.payments}).Routes()...)
 	server.Add((&handlers.Callbacks{Service: h.connections}).Routes()...)
 	server.Add((&handlers.Webhooks{Service: h.webhooks}).Routes()...)
 	server.Add((&handlers.Connections{Service: h.connections, SignIn: h.signin}).Routes()...)

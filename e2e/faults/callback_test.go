@@ -41,7 +41,7 @@ func TestACrashWhileACallbackIsTakenLosesNothingAndDoublesNothing(t *testing.T) 
 
 func (h *house) calledAndKilled(t *testing.T, point string) {
 	h.start(t, "callback "+point, 0)
-	f, err := sellToken.fill(h, sellToken, "")
+	f, err := sellToken.fill(h, "")
 	must(t, err)
 	must(t, h.cf.Fault(t.Context(), kit.Fault{Kind: kit.FaultDropAfter, Method: http.MethodPost, Path: "/debit"}))
 	status, payment, err := h.post(f)

@@ -35,8 +35,8 @@ func crashes(a *action) []crash {
 	}
 	at(failpoint.Checked, "approved", false)
 	at(failpoint.Opening, "approved", false)
-	at(failpoint.Opened, "failed", true)
-	at(failpoint.Sending, "failed", true)
+	at(failpoint.Opened, a.lost(), true)
+	at(failpoint.Sending, a.lost(), true)
 	out = append(out, crash{name: "on its way", fault: kit.FaultDelay, want: want}, crash{name: "processed", fault: kit.FaultDelayReply, want: want})
 	at(failpoint.Answered, want, false)
 	at(failpoint.Judged, want, false)
@@ -83,7 +83,8 @@ func newPool(owner testing.TB) *pool {
 func (p *pool) with(t *testing.T, f func(h *house)) {
 	h := <-p.free
 	defer func() {
-		if t.Failed() {
+		if t.Failed() && h != nil {
+			h.product.kill() // its database stays until the end, its sessions do not
 			h = nil
 		}
 		p.free <- h
@@ -144,14 +145,17 @@ func (h *house) survive(t *testing.T, a *action, c crash) {
 	h.start(t, c.armed, 0)
 	payment, err := h.prepare(a)
 	must(t, err)
-	f, err := a.fill(h, a, payment)
+	f, err := a.fill(h, payment)
 	must(t, err)
 	if c.fault != "" {
 		must(t, a.control(h).Fault(t.Context(), kit.Fault{Kind: c.fault, Method: http.MethodPost, Path: a.path}))
 	}
 	first := make(chan string, 1) // where the form led, if there was an answer
 	go func() {
-		_, id, _ := h.post(f)
+		status, id, err := h.post(f)
+		if err == nil && status != http.StatusSeeOther {
+			t.Errorf("the form was answered %d", status)
+		}
 		first <- id
 	}()
 
@@ -173,7 +177,7 @@ func (h *house) survive(t *testing.T, a *action, c crash) {
 
 	var ahead time.Duration
 	if c.lost {
-		ahead = windowsOver
+		ahead = a.over()
 	}
 	if c.again != "" {
 		h.start(t, c.again, ahead)
@@ -186,10 +190,10 @@ func (h *house) survive(t *testing.T, a *action, c crash) {
 	// Somebody who saw no answer sends the same form again.
 	status, again, err := h.post(f)
 	must(t, err)
-	if status != http.StatusSeeOther {
+	if !h.done(f, status) {
 		t.Fatalf("the form sent again was answered %d", status)
 	}
-	if led != "" && led != again || payment != "" && payment != again {
+	if again != "" && (led != "" && led != again || payment != "" && !a.begins && payment != again) {
 		t.Fatalf("the form led to %q, then to %q", led+payment, again)
 	}
 	if a.rival != nil && !c.lost {
@@ -207,9 +211,7 @@ func (h *house) survive(t *testing.T, a *action, c crash) {
 		// The request may still arrive, so "not known" is no verdict yet.
 		until(t, "the resolver has asked", 50*time.Millisecond, func() bool {
 			h.hurry(t)
-			asked := 0
-			must(t, h.owner.QueryRow(`select t.asked from idempotency_keys k join transactions t on t.id = k.transaction_id where k.key = $1`, f.key()).Scan(&asked))
-			return asked > 0
+			return h.asked(t, f) > 0
 		})
 		must(t, a.control(h).Release(t.Context()))
 	}
@@ -220,11 +222,28 @@ func (h *house) survive(t *testing.T, a *action, c crash) {
 	}
 }
 
-// status is that of the transaction that a form made.
-func (h *house) status(t testing.TB, f form) (got string) {
+// made is the transaction that a form made.
+func (h *house) made(t testing.TB, f form) (status, attempt, original string, minor int64, asked int) {
 	t.Helper()
-	must(t, h.owner.QueryRow(`select t.status from idempotency_keys k join transactions t on t.id = k.transaction_id where k.key = $1`, f.key()).Scan(&got))
-	return got
+	query, of := `select t.status, t.attempt_ref, t.original_ref, t.amount_minor, t.asked from idempotency_keys k join transactions t on t.id = k.transaction_id where k.key = $1`, f.key()
+	if f.keyless != "" {
+		query, of = `select t.status, t.attempt_ref, t.original_ref, t.amount_minor, t.asked from transactions t where t.payment_id = $1 and t.type = '`+f.typ+`'`, f.keyless
+	}
+	must(t, h.owner.QueryRow(query, of).Scan(&status, &attempt, &original, &minor, &asked))
+	return status, attempt, original, minor, asked
+}
+
+func (h *house) status(t testing.TB, f form) string {
+	t.Helper()
+	status, _, _, _, _ := h.made(t, f)
+	return status
+}
+
+// asked is how often its outcome was asked for.
+func (h *house) asked(t testing.TB, f form) int {
+	t.Helper()
+	_, _, _, _, asked := h.made(t, f)
+	return asked
 }
 
 // awaitDeath waits for the process to die at its line and does meanwhile what

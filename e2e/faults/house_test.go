@@ -46,6 +46,8 @@ const (
 	// patience is how long anything may take before a test gives up. The
 	// machine may be busy with other packages' tests.
 	patience = time.Minute
+	// givenUp moves it behind the day after which a person takes over.
+	givenUp = 25 * time.Hour
 	// windowsOver moves the rules' clock behind every provider's window: five
 	// minutes after the last possible send at the longest.
 	windowsOver = 7 * time.Minute
@@ -265,13 +267,12 @@ func newHouse(owner testing.TB, on site) *house {
 		must(t, err)
 		conns := &connections.Service{Store: st, Registry: providers.NewRegistry(cardflo.Registration(), handpoint.Registration()), Secrets: sealer, Now: time.Now}
 		actor := domain.Actor{MerchantID: h.merchant}
-		settings := map[string]string{}
-		maps.Copy(settings, on.settings)
-		hp, err := conns.Create(ctx, actor, connections.NewConnection{Provider: "handpoint", Name: "Saved cards", BaseURL: provider + sandboxhandpoint.BasePath, Settings: maps.Clone(settings),
+		hp, err := conns.Create(ctx, actor, connections.NewConnection{Provider: "handpoint", Name: "Saved cards", BaseURL: provider + sandboxhandpoint.BasePath, Settings: with(on.settings, handpoint.SettingAcquirer, "TSYS"),
 			Secrets: map[string]string{handpoint.SecretAPIKey: handpointKey}})
 		must(t, err)
-		settings[cardflo.SettingCardFrame] = b.sandbox + "/cardflo/frame/" + sandboxcardflo.SandboxKey
-		cf, err := conns.Create(ctx, actor, connections.NewConnection{Provider: "cardflo", Name: "Card by phone", BaseURL: provider + sandboxcardflo.BasePath, Settings: settings,
+		cf, err := conns.Create(ctx, actor, connections.NewConnection{Provider: "cardflo", Name: "Card by phone", BaseURL: provider + sandboxcardflo.BasePath,
+			Settings: with(on.settings, cardflo.SettingCardFrame, b.sandbox+"/cardflo/frame/"+sandboxcardflo.SandboxKey, cardflo.SettingIncrements, "yes", cardflo.SettingPartialVoid, "yes",
+				cardflo.SettingPartialCapture, "yes", cardflo.SettingCaptureAgain, "yes", cardflo.SettingPartialRefund, "yes", cardflo.SettingPayout, "yes", cardflo.SettingPayByLink, "yes"),
 			Secrets: map[string]string{cardflo.SecretAPIKey: sandboxcardflo.SandboxKey, cardflo.SecretUsername: sandboxcardflo.SandboxUser,
 				cardflo.SecretPassword: sandboxcardflo.SandboxPassword, cardflo.SecretSharedSecret: sandboxcardflo.SandboxSecret}})
 		must(t, err)
@@ -296,6 +297,16 @@ func newHouse(owner testing.TB, on site) *house {
 	h.start(owner, "", 0)
 	h.signIn(owner, email)
 	return h
+}
+
+// with is a copy of settings with more of them, names and values in turns.
+func with(settings map[string]string, more ...string) map[string]string {
+	all := map[string]string{}
+	maps.Copy(all, settings)
+	for i := 0; i < len(more); i += 2 {
+		all[more[i]] = more[i+1]
+	}
+	return all
 }
 
 // neighbour is a second merchant in the same house, with an account of its own.
@@ -431,9 +442,27 @@ type form struct {
 	path   string
 	fields url.Values
 	order  string // of a form that begins a payment
+	// keyless is the payment of a form that is told from others by what it is
+	// about, and has no key.
+	keyless string
 }
 
-func (f form) key() string { return f.fields.Get("_key") }
+func (f form) key() string {
+	if f.keyless != "" {
+		return f.typ + " " + f.keyless
+	}
+	return f.fields.Get("_key")
+}
+
+// done says of an answer that what the form asks for was done: it leads on, or
+// what the form is about is gone, which is how one without a key tells it.
+func (h *house) done(f form, status int) bool {
+	if f.keyless != "" && status == http.StatusNotFound {
+		h.answered.add(f)
+		return true
+	}
+	return status == http.StatusSeeOther
+}
 
 // errNotOffered says that the page came and has no such form now, for example
 // because the outcome of the sale is not known.
@@ -442,11 +471,16 @@ var errNotOffered = errors.New("the page does not offer the form")
 // open loads the page of a form for its hidden fields.
 func (h *house) open(page string, f form) (form, error) {
 	res, text, err := h.request(http.MethodGet, page, nil)
+	if err == nil && res.StatusCode == http.StatusSeeOther { // to the same page with an attempt of its own
+		res, text, err = h.request(http.MethodGet, res.Header.Get("Location"), nil)
+	}
 	if err != nil {
 		return f, err
 	}
 	f.fields.Set("_csrf", hidden(text, "_csrf"))
-	f.fields.Set("_key", hidden(text, "_key"))
+	if f.keyless == "" {
+		f.fields.Set("_key", hidden(text, "_key"))
+	}
 	if res.StatusCode != http.StatusOK {
 		return f, fmt.Errorf("%s answered %s", page, res.Status)
 	}
@@ -473,6 +507,9 @@ func (h *house) postAt(base string, f form) (status int, payment string, err err
 	if res.StatusCode != http.StatusSeeOther {
 		return res.StatusCode, "", nil
 	}
+	if f.keyless != "" { // it may lead to a list
+		payment = f.keyless
+	}
 	if _, err := domain.ParsePaymentID(payment); err != nil {
 		return res.StatusCode, "", fmt.Errorf("led to %q: %s", to, text)
 	}
@@ -483,7 +520,7 @@ func (h *house) postAt(base string, f form) (status int, payment string, err err
 // typeCards does what customers do who see the provider's page: those whose
 // order is like the given one.
 func (h *house) typeCards(which string) error {
-	rows, err := h.owner.Query(`select t.redirect_url from transactions t join payments p on p.id = t.payment_id where t.redirect_url <> '' and p.order_reference like $1`, which)
+	rows, err := h.owner.Query(`select t.redirect_url from transactions t join payments p on p.id = t.payment_id where t.redirect_url <> '' and (p.order_reference like $1 or t.note like $1)`, which)
 	if err != nil {
 		return err
 	}
@@ -507,19 +544,20 @@ func (h *house) typeCards(which string) error {
 
 // follow waits until every outcome is known. Customers who were sent to the
 // provider's page use it; a page whose address was lost with a killed process
-// ends by the provider's own clock.
+// ends by the provider's own clock, and what a provider cannot tell goes to a
+// person after a day.
 func (h *house) follow(t testing.TB) {
 	t.Helper()
-	open, advanced := 0, false
+	open, advanced, aged := 0, false, false
 	defer func() {
 		if t.Failed() {
 			t.Logf("%d open; the product wrote:\n%s\n%s", open, h.product.text(), h.dump())
 		}
 	}()
 	until(t, "every outcome is known", 150*time.Millisecond, func() bool {
-		lost := 0
-		must(t, h.owner.QueryRow(`select count(*), count(*) filter (where t.status = 'processing' and t.redirect_url = '' and p.method = 'page')
-			from transactions t join payments p on p.id = t.payment_id where t.status not in ('approved', 'declined', 'failed')`).Scan(&open, &lost))
+		lost, silent := 0, 0
+		must(t, h.owner.QueryRow(`select count(*), count(*) filter (where t.status = 'processing' and t.redirect_url = '' and p.method in ('page', 'link')), count(*) filter (where t.type = 'tip_adjustment' and t.asked > 2)
+			from transactions t join payments p on p.id = t.payment_id where t.status not in ('approved', 'declined', 'failed', 'needs_person')`).Scan(&open, &lost, &silent))
 		if open == 0 {
 			return true
 		}
@@ -528,6 +566,10 @@ func (h *house) follow(t testing.TB) {
 			advanced = true
 			_, err := h.cf.Advance(t.Context(), pageTTL)
 			must(t, err)
+		}
+		if open == silent && !aged {
+			aged = true
+			h.start(t, "", givenUp)
 		}
 		h.hurry(t)
 		return false

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -56,16 +57,19 @@ type line struct {
 	address   string // host:port to dial
 }
 
+// lines numbers the lines, so that each has a name of its own.
+var lines atomic.Int64
+
 // newLine opens a line to an upstream, host:port.
-func newLine(t testing.TB, name, upstream string) *line {
+func newLine(t testing.TB, upstream string) *line {
 	t.Helper()
 	api, err := toxiproxy()
 	must(t, err)
-	l := &line{api: api, name: name}
+	l := &line{api: api, name: fmt.Sprintf("line%d", lines.Add(1))}
 	var made struct {
 		Listen string `json:"listen"`
 	}
-	l.call(t, http.MethodPost, "/proxies", map[string]any{"name": name, "listen": "127.0.0.1:0", "upstream": upstream, "enabled": true}, &made)
+	l.call(t, http.MethodPost, "/proxies", map[string]any{"name": l.name, "listen": "127.0.0.1:0", "upstream": upstream, "enabled": true}, &made)
 	l.address = made.Listen
 	return l
 }

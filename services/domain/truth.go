@@ -213,12 +213,6 @@ func tipOf(txs []Transaction, x Transaction) money.Amount {
 	return x.tip(x.Amount.Currency())
 }
 
-// LargeTip says that a tip is above a fifth of what it is given on, so that
-// whoever typed it is asked once more. bare is the amount without the tip.
-func LargeTip(bare, tip money.Amount) bool {
-	return tip.IsPositive() && tip.Minor() > bare.Minor()/5
-}
-
 // WaitsForPerson says that nobody but a person can find out what became of one
 // of the payment's transactions: we stopped asking often, or there is nothing to
 // ask by. A provider that cannot be asked by our reference can still be by its

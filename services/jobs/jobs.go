@@ -27,16 +27,21 @@ import (
 const jobTimeout = time.Minute
 
 // sweepEvery and overdue say how soon a lost resolve job is put back. The
-// longest planned pause between two questions is 15 minutes.
+// longest planned pause between two questions is 15 minutes. alertEvery is how
+// late an alert may be.
 const (
 	sweepQueue = "sweep"
 	sweepEvery = time.Minute
 	overdue    = 5 * time.Minute
+	alertEvery = 15 * time.Minute
 )
 
-// Resolver is what the resolve job calls.
+// Resolver is what the jobs about transactions and payments call.
 type Resolver interface {
 	Resolve(ctx context.Context, m domain.MerchantID, id domain.TransactionID) (payments.Resolved, error)
+	// AlertHolds writes the alerts of a merchant's holds that lapse soon, each
+	// once, and says how many.
+	AlertHolds(ctx context.Context, m domain.MerchantID) (int, error)
 }
 
 // Callbacks is what the jobs about a provider's own calls call.
@@ -63,14 +68,19 @@ func New(st *store.Store, resolver Resolver, callbacks Callbacks, log *slog.Logg
 	river.AddWorker(workers, &callbackWorker{callbacks: callbacks})
 	river.AddWorker(workers, &hintWorker{callbacks: callbacks})
 	river.AddWorker(workers, &sweepWorker{store: st, log: log})
+	river.AddWorker(workers, &alertWorker{store: st, alerter: resolver, log: log})
 	client, err := river.NewClient(riverdatabasesql.New(st.SQLDB()), &river.Config{
 		Schema:  store.RiverSchema,
-		Queues:  map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 4}, store.CallbackQueue: {MaxWorkers: 2}},
+		Queues:  map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 4}, store.CallbackQueue: {MaxWorkers: 2}, sweepQueue: {MaxWorkers: 1}},
 		Workers: workers,
-		PeriodicJobs: []*river.PeriodicJob{river.NewPeriodicJob(river.PeriodicInterval(sweepEvery),
-			func() (river.JobArgs, *river.InsertOpts) {
+		PeriodicJobs: []*river.PeriodicJob{
+			river.NewPeriodicJob(river.PeriodicInterval(sweepEvery), func() (river.JobArgs, *river.InsertOpts) {
 				return args.SweepOpen{}, &river.InsertOpts{MaxAttempts: 1, Queue: sweepQueue}
-			}, &river.PeriodicJobOpts{RunOnStart: true})},
+			}, &river.PeriodicJobOpts{RunOnStart: true}),
+			river.NewPeriodicJob(river.PeriodicInterval(alertEvery), func() (river.JobArgs, *river.InsertOpts) {
+				return args.AlertHolds{}, &river.InsertOpts{MaxAttempts: 1, Queue: sweepQueue}
+			}, &river.PeriodicJobOpts{RunOnStart: true}),
+		},
 		PollOnly:             true,
 		FetchCooldown:        min(poll, 100*time.Millisecond),
 		FetchPollInterval:    poll,
@@ -234,6 +244,34 @@ func Sweep(ctx context.Context, st *store.Store, log *slog.Logger, now time.Time
 			})
 			if err != nil {
 				return err
+			}
+		}
+	}
+}
+
+// alertWorker writes the alerts of the holds that lapse soon.
+type alertWorker struct {
+	river.WorkerDefaults[args.AlertHolds]
+	store   *store.Store
+	alerter Resolver
+	log     *slog.Logger
+}
+
+// Work walks the merchants one short tenant transaction at a time.
+func (w *alertWorker) Work(ctx context.Context, _ *river.Job[args.AlertHolds]) error {
+	for after := (domain.MerchantID{}); ; {
+		merchants, err := w.store.MerchantIDs(ctx, after, 500)
+		if err != nil || len(merchants) == 0 {
+			return err
+		}
+		for _, m := range merchants {
+			after = m
+			n, err := w.alerter.AlertHolds(ctx, m)
+			if err != nil {
+				return err
+			}
+			if n > 0 {
+				w.log.InfoContext(ctx, "holds lapse soon", "merchant", m.String(), "alerts", n)
 			}
 		}
 	}

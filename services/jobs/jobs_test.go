@@ -11,6 +11,7 @@ import (
 	"github.com/counterfoil/counterfoil/services/domain"
 	"github.com/counterfoil/counterfoil/services/jobs"
 	"github.com/counterfoil/counterfoil/services/jobs/args"
+	"github.com/counterfoil/counterfoil/services/money"
 	"github.com/counterfoil/counterfoil/services/payments"
 	"github.com/counterfoil/counterfoil/services/store"
 	"github.com/counterfoil/counterfoil/services/store/storetest"
@@ -22,6 +23,7 @@ type script struct {
 	answers []answer
 	asked   []domain.TransactionID
 	done    chan struct{}
+	alerted chan domain.MerchantID // nil: nobody looks
 }
 
 type answer struct {
@@ -42,6 +44,13 @@ func (s *script) Resolve(_ context.Context, _ domain.MerchantID, id domain.Trans
 	return a.r, a.err
 }
 
+func (s *script) AlertHolds(_ context.Context, m domain.MerchantID) (int, error) {
+	if s.alerted != nil {
+		s.alerted <- m
+	}
+	return 0, nil
+}
+
 // Handle and Follow are not what these tests are about.
 func (s *script) Handle(context.Context, domain.MerchantID, domain.CallbackID) (time.Duration, error) {
 	return 0, nil
@@ -51,12 +60,17 @@ func (s *script) Follow(context.Context, domain.MerchantID, domain.ConnectionID,
 	return nil
 }
 
-func start(t *testing.T, s *script) *store.Store {
+func start(t *testing.T, s *script, merchants ...domain.MerchantID) *store.Store {
 	t.Helper()
 	db := storetest.New(t)
 	st, err := store.Open(t.Context(), store.Config{URL: db.AppURL})
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, m := range merchants {
+		if err := st.InsertMerchant(t.Context(), domain.Merchant{ID: m, Name: "Quay Street Books", TimeZone: "UTC", Mode: domain.Test, Currencies: []money.Currency{money.MustCurrency("GBP")}, CreatedAt: time.Now()}); err != nil {
+			t.Fatal(err)
+		}
 	}
 	runner, err := jobs.New(st, s, s, slog.New(slog.DiscardHandler), 50*time.Millisecond)
 	if err != nil {
@@ -128,5 +142,28 @@ func TestATransactionThatIsGoneIsNotAskedForAgain(t *testing.T) {
 	}
 	if state != "cancelled" {
 		t.Errorf("the job is %s, want cancelled", state)
+	}
+}
+
+// The queue of the periodic jobs is worked: each merchant's holds are looked at
+// as soon as the runner starts.
+func TestTheHoldsOfEachMerchantAreLookedAt(t *testing.T) {
+	s := &script{alerted: make(chan domain.MerchantID, 10)}
+	want := map[domain.MerchantID]bool{domain.NewMerchantID(): true, domain.NewMerchantID(): true}
+	var ids []domain.MerchantID
+	for m := range want {
+		ids = append(ids, m)
+	}
+	start(t, s, ids...)
+	for range ids {
+		select {
+		case m := <-s.alerted:
+			if !want[m] {
+				t.Errorf("%s was looked at twice, or is no merchant", m)
+			}
+			delete(want, m)
+		case <-time.After(15 * time.Second):
+			t.Fatal("nobody looked at the holds")
+		}
 	}
 }

@@ -242,6 +242,10 @@ type Overview struct {
 	// Calls are providers' own calls that need a person, for whoever may see
 	// connections.
 	Calls []CallsWaiting
+	// Holds are how many open holds lapse soon and nobody has noted it, Reviews
+	// how many payments a risk check left for a person; each at most
+	// UncertainCap+1.
+	Holds, Reviews int
 }
 
 // CallsWaiting is how many of a connection's callbacks need a person; More says
@@ -257,7 +261,7 @@ type CallsWaiting struct {
 const UncertainCap = 100
 
 // Overview reads today's figures in the merchant's own day. It needs
-// overview:read and sends four statements, at most six.
+// overview:read and sends five statements, at most seven.
 func (s *Service) Overview(ctx context.Context, actor domain.Actor, merchant domain.Merchant) (Overview, error) {
 	if err := actor.Require(domain.OverviewRead); err != nil {
 		return Overview{}, err
@@ -285,6 +289,9 @@ func (s *Service) Overview(ctx context.Context, actor domain.Actor, merchant dom
 			return err
 		}
 		o.Latest = latest.Payments
+		if o.Holds, o.Reviews, err = tx.Waiting(ctx, s.now(), UncertainCap+1); err != nil {
+			return err
+		}
 		var calls map[domain.ConnectionID]int
 		if actor.Role.May(domain.ConnectionsRead) {
 			if calls, err = tx.CountQuarantined(ctx); err != nil {

@@ -311,7 +311,9 @@ func (t *Tx) Settle(ctx context.Context, payment domain.PaymentID, id domain.Tra
 
 // keepBooks writes what domain.BooksOf computes from the rows as they are now,
 // so that applying an answer twice cannot count it twice.
-// Only the sale tells which card paid: a refund may be answered with another.
+// Only the sale tells which card paid: a refund may be answered with another. A
+// payment that was voided, or refunded in full, has nothing left for the review
+// of its risk check.
 func (t *Tx) keepBooks(ctx context.Context, payment domain.PaymentID, settled domain.TransactionID, s Settlement) error {
 	txs, err := t.Transactions(ctx, payment)
 	if err != nil {
@@ -329,7 +331,10 @@ func (t *Tx) keepBooks(ctx context.Context, payment domain.PaymentID, settled do
 		s.Card = domain.Card{}
 	}
 	_, err = t.q.ExecContext(ctx, `update payments set status = $3, captured_minor = $4, refunded_minor = $5, held_minor = $6, charged_back_minor = $13, authorised_minor = $14, tip_minor = $15,
-			expires_at = $16, review = case when $17 and review = '' then 'waiting' else review end, reason = $7, auth_code = $8,
+			expires_at = $16, reason = $7, auth_code = $8,
+			review = case when $17 and review = '' then 'waiting' when review = 'waiting' and $3 in ('voided', 'refunded') then 'cleared' else review end,
+			reviewed_at = case when review = 'waiting' and $3 in ('voided', 'refunded') then $12 else reviewed_at end,
+			review_note = case when review = 'waiting' and $3 = 'voided' then 'It was voided.' when review = 'waiting' and $3 = 'refunded' then 'All of it was refunded.' else review_note end,
 			card_brand = case when $9 = '' then card_brand else $9 end, card_last4 = case when $10 = '' then card_last4 else $10 end,
 			card_expiry = case when $11 = '' then card_expiry else $11 end, updated_at = $12
 		where merchant_id = $1 and id = $2`,

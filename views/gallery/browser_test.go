@@ -153,10 +153,12 @@ func serve(t *testing.T, reply string) *site {
 		w.Header().Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'self' "+s.provider+"; frame-src 'self' "+s.provider)
 		_, _ = w.Write(buf.Bytes())
 	})
-	mux.HandleFunc("GET /qr.png", func(w http.ResponseWriter, _ *http.Request) {
+	qr := func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "image/svg+xml")
 		_, _ = w.Write([]byte(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 10 10"><rect width="10" height="10" fill="#fff"/><path d="M1 1h3v3H1zM6 1h3v3H6zM1 6h3v3H1zM6 6h1v3H6zM8 7h1v2H8z"/></svg>`))
-	})
+	}
+	mux.HandleFunc("GET /qr.png", qr)
+	mux.HandleFunc("GET /payments/{id}/link.png", qr)
 	mux.HandleFunc("GET /payments/{id}", func(w http.ResponseWriter, r *http.Request) {
 		s.polls <- r.Header.Clone()
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")

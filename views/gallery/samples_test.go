@@ -292,6 +292,7 @@ func samples(frameURL, origin string) []sample {
 	analyst.Layout.Can = layouts.CanOf(domain.Analyst)
 	add("payments-analyst", pages.PaymentsList(analyst))
 
+	out = append(out, beginningSamples(frameURL, origin)...)
 	add("take-choose", pages.TakePayment(pages.TakePaymentView{Layout: layout(), Connections: connections()}))
 	add("take-none", pages.TakePayment(pages.TakePaymentView{Layout: layout()}))
 	add("take", pages.TakePayment(take(frameURL, origin)))
@@ -375,6 +376,7 @@ func samples(frameURL, origin string) []sample {
 	}
 	connectionSamples(add)
 	outcomeSamples(func(sm sample) { out = append(out, sm) })
+	worklistSamples(add)
 	add("account", pages.Account(pages.AccountView{Layout: layout(), Name: "Maya Okafor", Email: "maya@harbourandrye.example", Role: "Owner", SignedInAt: now.Add(-time.Hour), EndsAt: now.Add(11 * time.Hour), IdleFor: 15 * time.Minute}))
 	add("card-return", pages.CardReturn(pages.CardReturnView{Outcome: "success"}))
 	return out

@@ -21,6 +21,8 @@ const (
 	NavOverview    Nav = "overview"
 	NavPayments    Nav = "payments"
 	NavTake        Nav = "take"
+	NavHolds       Nav = "holds"
+	NavTips        Nav = "tips"
 	NavCards       Nav = "cards"
 	NavConnections Nav = "connections"
 	NavAccount     Nav = "account"
@@ -35,6 +37,8 @@ type Can struct {
 	Refund       bool
 	CheckOutcome bool
 	Export       bool
+	SetTips      bool
+	Review       bool
 
 	SeeCards    bool
 	ManageCards bool
@@ -53,6 +57,8 @@ func CanOf(r domain.Role) Can {
 		Refund:       r.May(domain.PaymentsRefund),
 		CheckOutcome: r.May(domain.PaymentsCheck),
 		Export:       r.May(domain.PaymentsExport),
+		SetTips:      r.May(domain.PaymentsTip),
+		Review:       r.May(domain.PaymentsReview),
 
 		SeeCards:    r.May(domain.CardsRead),
 		ManageCards: r.May(domain.CardsManage),

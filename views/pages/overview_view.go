@@ -16,6 +16,9 @@ type OverviewView struct {
 	// stand under "Needs you". More is how many are not in the list.
 	Waiting []domain.Payment
 	More    int
+	// Holds are open holds that lapse within three days, Reviews payments that a
+	// risk check left for a person.
+	Holds, Reviews int
 	// Calls are providers' own calls that could not be applied.
 	Calls  []CallsWaiting
 	Latest []domain.Payment // newest first, five or so

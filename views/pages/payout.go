@@ -59,6 +59,14 @@ func payoutURL(id domain.ConnectionID) templ.SafeURL {
 
 func payoutPossible(v PayoutView) bool { return !v.To.ID.IsZero() || len(v.Cards) > 0 }
 
+// payoutLabels are the places that show the typed amount.
+func payoutLabels(v PayoutView) string {
+	if payoutPossible(v) {
+		return "go total"
+	}
+	return "total"
+}
+
 func payoutWords(v PayoutView) string {
 	a, err := money.ParseMajor(v.Amount, v.Currency)
 	if err != nil {

@@ -172,7 +172,12 @@ func DuplicateWords(m layouts.Model, p domain.Payment) string {
 	if p.Card.Known() {
 		s += " · " + p.Card.Prose()
 	}
-	s += " · " + strings.ToLower(p.Status.Label()) + ", begun at " + m.Zone().Minute(p.CreatedAt)
+	word := " at "
+	switch p.Status {
+	case domain.PaymentProcessing, domain.PaymentUnknown, domain.PaymentNeedsPerson:
+		word = " since "
+	}
+	s += " · " + strings.ToLower(p.Status.Label()) + word + m.Zone().Minute(p.CreatedAt)
 	if p.CreatedByName != "" {
 		s += " by " + p.CreatedByName
 	}

@@ -50,3 +50,10 @@ type SweepOpen struct{}
 
 // Kind is the job's name in River's tables.
 func (SweepOpen) Kind() string { return "sweep_open" }
+
+// AlertHolds looks for holds that lapse soon and writes what the overview then
+// says of them.
+type AlertHolds struct{}
+
+// Kind is the job's name in River's tables.
+func (AlertHolds) Kind() string { return "alert_holds" }

@@ -32,6 +32,10 @@ func TestEveryOperationsRequest(t *testing.T) {
 	sale := saleRequest()
 	stored := saleRequest()
 	stored.Token = "register:" + original
+	more := saleRequest()
+	more.Surcharge = minor(60, more.Amount.Currency().Code())
+	held := more
+	held.CaptureAfter = 90 * time.Minute
 	follow := providers.FollowUp{Amount: minor(1250, "EUR"), AttemptRef: try, OriginalRef: original, OriginalType: domain.Preauth}
 	start := time.Date(2019, 9, 30, 3, 0, 0, 0, time.FixedZone("", 7200))
 	for _, c := range []struct {
@@ -41,6 +45,8 @@ func TestEveryOperationsRequest(t *testing.T) {
 		{"debit_with_callback", "transaction/my-api-key/debit", another, func(a *Adapter) error { _, err := a.SellByToken(t.Context(), sale); return err }},
 		{"debit_by_stored_card", "transaction/my-api-key/debit", another, func(a *Adapter) error { _, err := a.SellByToken(t.Context(), stored); return err }},
 		{"preauthorize_by_token", "transaction/my-api-key/preauthorize", another, func(a *Adapter) error { _, err := a.PreauthorizeByToken(t.Context(), sale); return err }},
+		{"debit_with_surcharge", "transaction/my-api-key/debit", another, func(a *Adapter) error { _, err := a.SellByToken(t.Context(), more); return err }},
+		{"preauthorize_captured_later", "transaction/my-api-key/preauthorize", another, func(a *Adapter) error { _, err := a.PreauthorizeByToken(t.Context(), held); return err }},
 		{"preauthorize_by_page", "transaction/my-api-key/preauthorize", another, func(a *Adapter) error { _, err := a.PreauthorizeByPage(t.Context(), sale); return err }},
 		{"capture_all", "transaction/my-api-key/capture", another, func(a *Adapter) error {
 			_, err := a.Capture(t.Context(), providers.CaptureRequest{Amount: minor(1250, "EUR"), Tip: minor(250, "EUR"), AttemptRef: try, OriginalRef: original, Final: true})
@@ -288,6 +294,26 @@ func TestWhatCannotBeDoneIsNotSent(t *testing.T) {
 		},
 		"a stored card with a strange reference": func() error {
 			_, err := a.SellByToken(t.Context(), sale(func(r *providers.SaleRequest) { r.Token = "register:a b" }))
+			return err
+		},
+		"a surcharge that is all of it": func() error {
+			_, err := a.SellByToken(t.Context(), sale(func(r *providers.SaleRequest) { r.Surcharge = r.Amount }))
+			return err
+		},
+		"a surcharge in another currency": func() error {
+			_, err := a.SellByToken(t.Context(), sale(func(r *providers.SaleRequest) { r.Surcharge = minor(1, "JPY") }))
+			return err
+		},
+		"a sale that is captured later": func() error {
+			_, err := a.SellByToken(t.Context(), sale(func(r *providers.SaleRequest) { r.CaptureAfter = time.Hour }))
+			return err
+		},
+		"a hold that is captured after half a minute": func() error {
+			_, err := a.PreauthorizeByToken(t.Context(), sale(func(r *providers.SaleRequest) { r.CaptureAfter = 30 * time.Second }))
+			return err
+		},
+		"a hold that is captured after it lapsed": func() error {
+			_, err := a.PreauthorizeByToken(t.Context(), sale(func(r *providers.SaleRequest) { r.CaptureAfter = 8 * 24 * time.Hour }))
 			return err
 		},
 		"a capture of nothing":               capture(zero, try, original),

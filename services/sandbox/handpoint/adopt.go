@@ -10,7 +10,7 @@ import (
 var _ kit.Adopter = (*Server)(nil)
 
 // Adopt adds approved sales and refunds of the merchant with that key to the
-// ledger, as if they had been made here.
+// ledger, and sets the tips of sales, as if it had been done here.
 func (s *Server) Adopt(account string, charges []kit.Charge) error {
 	merchant, ok := s.merchants[account]
 	if !ok {
@@ -23,6 +23,13 @@ func (s *Server) Adopt(account string, charges []kit.Charge) error {
 		known[r.guid] = r
 	}
 	for _, c := range charges {
+		if sale := known[c.OriginalID]; c.Kind == "tip_adjustment" && c.AmountMinor >= 0 {
+			if sale != nil && sale.kind == kindSale {
+				sale.approvedMinor += c.AmountMinor - sale.tipMinor
+				sale.tipMinor = c.AmountMinor
+			}
+			continue
+		}
 		if c.Kind != kindSale && c.Kind != kindRefund || c.ID == "" || c.AmountMinor <= 0 {
 			return fmt.Errorf("charge %q is no approved sale or refund", c.ID)
 		}
