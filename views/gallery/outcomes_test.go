@@ -218,7 +218,7 @@ func TestTheButtonReadsTheAmountBack(t *testing.T) {
 func TestADifferenceIsMarkedByMoreThanColour(t *testing.T) {
 	doc := render(t, pages.Payment(differing()))
 	rows := doc.Find("tr.diff")
-	if rows.Length() != 2 || text(rows.First()) != "AmountDiffers£92.60£90.00" || rows.Find("svg").Length() != 2 {
+	if rows.Length() != 2 || text(rows.First()) != "Amount Differs£92.60£90.00" || rows.Find("svg").Length() != 2 {
 		t.Errorf("%d rows differ, the first: %s", rows.Length(), text(rows.First()))
 	}
 	if words := text(doc.Find(".note.bad")); !strings.Contains(words, "Our record and cardflo’s differ") || !strings.Contains(words, "another amount and card’s last four") {
