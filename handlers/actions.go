@@ -214,8 +214,6 @@ func (h *Payments) act(c echo.Context, act domain.Action) error {
 		return web.Redirect(c, "/payments/"+d.Payment.ID.String())
 	case domain.Invalid:
 		return again(http.StatusUnprocessableEntity, domain.FieldsOf(err), "")
-	case domain.NeedsStepUp, domain.NeedsApproval:
-		return h.beyondLimits(c, err, in)
 	case domain.Conflict, domain.Duplicate:
 		// Look again: what is possible now is what the page must say.
 		if d, err = h.fresh(c, d, err); err != nil && domain.CodeOf(err) != domain.Conflict && domain.CodeOf(err) != domain.Duplicate {
@@ -234,12 +232,6 @@ func (h *Payments) fresh(c echo.Context, was payments.Detail, refusal error) (pa
 		return was, err
 	}
 	return d, refusal
-}
-
-// beyondLimits answers a change that takes more than the person's word: both
-// factors anew, or another person.
-func (h *Payments) beyondLimits(_ echo.Context, err error, _ payments.ActInput) error {
-	return domain.Errorf(domain.Conflict, "%s", domain.MessageOf(err))
 }
 
 // truth is the provider's record beside ours.

@@ -69,6 +69,9 @@ func shortcutsOn(c echo.Context) bool {
 // ErrorPage answers an error: the note beside the page for htmx, a page of its
 // own otherwise. It is the server's web.Options.ErrorPage.
 func ErrorPage(c echo.Context, status int, err error) error {
+	if done, err := needsMore(c, err); done {
+		return err
+	}
 	v := pages.ErrorView{
 		Layout:    fragmentLayout(c, http.StatusText(status)),
 		Status:    status,
@@ -106,6 +109,7 @@ var keptFields = []struct{ name, label string }{
 	{"method", ""},
 	{"kind", ""},
 	{"reason", ""},
+	{"note", "Note"},
 	{"provider", ""},
 	{"card", ""},
 	{"payment", ""},
@@ -128,6 +132,11 @@ var returnForms = []struct {
 	{func(p string) bool { return p == "/payments" }, func(string) string { return "/payments/new" }, "Nothing was charged."},
 	{func(p string) bool { return strings.HasPrefix(p, "/payments/") && strings.HasSuffix(p, "/refunds") },
 		func(p string) string { return strings.TrimSuffix(p, "s") }, "Nothing was refunded."},
+	{samePath("/payments/", "/void"), asItIs, "Nothing was voided."},
+	{func(p string) bool { return p == "/approvals" }, func(string) string { return "/approvals" }, "Nothing was asked for."},
+	{func(p string) bool { return strings.HasPrefix(p, "/approvals/") }, approvalPage, "Nothing was decided."},
+	{func(p string) bool { return p == "/confirm" }, func(string) string { return "/confirm" }, ""},
+	{func(p string) bool { return strings.HasPrefix(p, "/settings/limits") }, func(string) string { return "/settings/limits" }, "Nothing was changed."},
 	{func(p string) bool { return p == "/payouts" }, func(string) string { return "/payouts/new" }, "Nothing was paid out."},
 	{func(p string) bool { return p == "/cards" }, func(string) string { return "/cards/new" }, "Nothing was stored."},
 	{samePath("/payments/", "/link-cancel"), asItIs, "The link was not cancelled."},
@@ -191,7 +200,7 @@ func refused(c echo.Context) refusedForm {
 	}
 	for _, f := range keptFields {
 		value := typed.Get(f.name)
-		if value == "" {
+		if value == "" || domain.LooksLikeCardNumber(value) {
 			continue
 		}
 		q.Set(f.name, value)

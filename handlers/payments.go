@@ -44,6 +44,7 @@ func (h *Payments) overview(c echo.Context) error {
 		return err
 	}
 	v := pages.OverviewView{Layout: layout(c, layouts.NavOverview, "Overview"), Waiting: o.Waiting, Latest: o.Latest, FirstDay: len(o.Latest) == 0}
+	v.Approvals = approvalsWaiting(o.Approvals)
 	v.More = max(0, o.Uncertain-len(o.Waiting))
 	v.Holds = o.Holds
 	if web.Actor(c).Role.May(domain.PaymentsReview) {
@@ -142,7 +143,7 @@ func (h *Payments) detailView(c echo.Context, d payments.Detail) pages.PaymentVi
 		model = layout(c, layouts.NavPayments, title)
 	}
 	v := pages.PaymentView{
-		Layout: model, Payment: d.Payment, Transactions: d.Transactions, Live: d.Asking(), JustTaken: c.QueryParam("new") == "1",
+		Layout: model, Payment: d.Payment, Transactions: d.Transactions, Requests: d.Requests, Live: d.Asking(), JustTaken: c.QueryParam("new") == "1",
 		Actions: actionsOf(d), Check: d.Why[domain.ActCheck], Decides: map[domain.TransactionID]pages.Deciding{}, ForPerson: d.ForPerson,
 		MaySettle: web.Actor(c).Role.May(domain.PaymentsSettle), MayAsk: mayAsk(c, d), Messages: map[domain.TransactionID][]pages.ProviderMessage{}, GivesUpAt: map[domain.TransactionID]time.Time{},
 	}
@@ -234,7 +235,7 @@ func refundFormView(c echo.Context, d payments.Detail, typed web.Values, errs ma
 
 func (h *Payments) refundForm(c echo.Context) error {
 	q := c.QueryParams()
-	return h.refundPage(c, http.StatusOK, web.Values{"kind": q.Get("kind"), "amount": clip(q.Get("amount")), "reason": q.Get("reason")}, nil, "")
+	return h.refundPage(c, http.StatusOK, web.Values{"kind": q.Get("kind"), "amount": clip(q.Get("amount")), "reason": q.Get("reason"), "note": clip(q.Get("note"))}, nil, "")
 }
 
 func (h *Payments) refundPage(c echo.Context, status int, typed web.Values, errs map[string]string, sentence string) error {
@@ -284,8 +285,6 @@ func (h *Payments) refund(c echo.Context) error {
 			web.Flash(c, "good", "Refunded "+web.Merchant(c).Format(in.Amount)+".")
 		}
 		return web.Redirect(c, "/payments/"+d.Payment.ID.String())
-	case domain.NeedsStepUp, domain.NeedsApproval:
-		return h.beyondLimits(c, err, payments.ActInput{Key: in.Key, PaymentID: in.PaymentID, Action: domain.ActRefund, Amount: in.Amount, Reason: in.Reason, Note: in.Note})
 	case domain.Invalid:
 		return h.refundPage(c, http.StatusUnprocessableEntity, form, domain.FieldsOf(err), "")
 	case domain.Conflict:

@@ -32,7 +32,7 @@ func (h *Payments) newPayout(c echo.Context) error {
 			return err
 		}
 	}
-	return h.payoutPage(c, http.StatusOK, o, typedIn(c.QueryParams(), "amount", "currency", "card"), key, nil, "")
+	return h.payoutPage(c, http.StatusOK, o, typedIn(c.QueryParams(), "amount", "currency", "card", "note"), key, nil, "")
 }
 
 func (h *Payments) payoutOptions(c echo.Context, a payments.Asked) (payments.Options, error) {

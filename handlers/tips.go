@@ -379,7 +379,8 @@ func tipResult(refused string, x domain.Transaction) *pages.TipResult {
 	case refused != "":
 		return &pages.TipResult{Status: notSent, Words: refused}
 	case x.Status == "":
-		return &pages.TipResult{Status: notSent, Words: payments.NotSentYet}
+		// Its turn is still to come, or whatever sent them was stopped.
+		return &pages.TipResult{Status: notSent, Words: "Not sent so far. If this stays, send it again; nothing is set twice."}
 	case x.Status == domain.TxApproved:
 		st.Word = "Set"
 		return &pages.TipResult{Status: st}

@@ -77,7 +77,9 @@ func TestAProvidersCallCarriesNoSessionAndNeedsNoFormToken(t *testing.T) {
 	}
 	table := maps.Clone(platformRoutes)
 	maps.Copy(table, map[string]access{"POST /webhooks/:provider/:connection": {path: "/webhooks/cardflo/none", public: true, anonymous: http.StatusNotFound}})
-	for name, row := range paymentRoutes {
+	rows := maps.Clone(paymentRoutes)
+	maps.Copy(rows, worklistRoutes)
+	for name, row := range rows {
 		row.path = strings.Replace(strings.TrimPrefix(strings.TrimPrefix(name, "GET "), "POST "), ":id", domain.NewPaymentID().String(), 1)
 		table[name] = row
 	}

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -766,6 +767,37 @@ func TestAForeignReviewIsAnsweredLikeOneThatIsNotThere(t *testing.T) {
 	for _, path := range []string{"/reviews", "/payments/open", "/preauths"} {
 		if strings.Contains(thief.get(path).wants(t, http.StatusOK).body, payment) {
 			t.Errorf("%s shows another merchant's payment", path)
+		}
+	}
+}
+
+// TestParallelPressesOfOneWorksheetSetEachTipOnce: two tabs, a double press, a
+// browser that sends again.
+func TestParallelPressesOfOneWorksheetSetEachTipOnce(t *testing.T) {
+	sh := newTipShop(t)
+	b := sh.browser().signIn("maya@example.com")
+	refs := sh.sales(b, "40.00", "20.00", "30.00")
+	form := tipForm(t, b, "/tips")
+	for i, ref := range refs {
+		form.Set("tip."+ref, fmt.Sprintf("%d.00", i+1))
+	}
+	other := tipForm(t, b, "/tips") // another tab: another press, the same keys of rows
+	for i, ref := range refs {
+		other.Set("tip."+ref, fmt.Sprintf("%d.00", i+1))
+	}
+	var wg sync.WaitGroup
+	for i := range 10 {
+		wg.Go(func() {
+			b.post("/tips", []url.Values{form, other}[i%2])
+		})
+	}
+	wg.Wait()
+	if n := sh.count(`select count(*) from transactions where type = 'tip_adjustment'`); n != 3 {
+		t.Errorf("%d tips were sent, want 3", n)
+	}
+	for i, ref := range refs {
+		if got := sh.tipOf(ref); got != (i+1)*100 {
+			t.Errorf("the tip of %s is %d", ref, got)
 		}
 	}
 }

@@ -22,6 +22,9 @@ var statuses = map[domain.Code]int{
 	domain.TooMany:      http.StatusTooManyRequests,
 	domain.Unavailable:  http.StatusServiceUnavailable,
 	domain.Internal:     http.StatusInternalServerError,
+
+	domain.NeedsStepUp:   http.StatusForbidden,
+	domain.NeedsApproval: http.StatusConflict,
 }
 
 // StatusOf is the HTTP status of an error code; 500 for one that it does not

@@ -79,6 +79,7 @@ const (
 	valueSince    = "since"    // Unix time of the last step of sign-in
 	valueCSRF     = "csrf"
 	valueFlash    = "flash"
+	valueStepUp   = "step-up" // Unix time in microseconds at which both factors were proven again
 )
 
 type sessions struct {
@@ -98,6 +99,7 @@ type visit struct {
 	minted   bool   // visitor is new: the browser does not have it yet
 	person   *Person
 	saved    bool
+	keepEnd  bool // a new token keeps the old one's end
 }
 
 type visitKey struct{}
@@ -148,6 +150,9 @@ func (s *sessions) load(c echo.Context) error {
 	}
 	p.Actor.IP = c.RealIP()
 	p.Actor.RequestID = RequestID(c)
+	if at := s.scs.GetInt64(ctx, valueStepUp); at != 0 {
+		p.Actor.SteppedUpAt = time.UnixMicro(at).UTC()
+	}
 	v.person = &p
 	return nil
 }
@@ -273,7 +278,10 @@ func (a scsStore) CommitCtx(ctx context.Context, token string, data []byte, _ ti
 		return a.s.store.UpdateSession(ctx, token, data)
 	}
 	now := a.s.now()
-	v.lastSeen, v.expires = now, now.Add(Lifetime)
+	v.lastSeen = now
+	if !v.keepEnd {
+		v.expires = now.Add(Lifetime)
+	}
 	if err := a.s.store.InsertSession(ctx, token, Session{Data: data, UserID: v.user, LastSeenAt: now, ExpiresAt: v.expires}); err != nil {
 		return err
 	}
@@ -378,6 +386,23 @@ func SecondFactor(c echo.Context) error {
 	s.scs.Put(ctx, valueComplete, true)
 	s.scs.Put(ctx, valueSince, s.now().Unix())
 	s.scs.Put(ctx, valueCSRF, newSecret())
+	return nil
+}
+
+// SteppedUp records that who is signed in proved both factors again, under a new
+// token. The session ends when it would have ended, and forms of other tabs stay
+// good.
+func SteppedUp(c echo.Context, at time.Time) error {
+	s := serverOf(c).sessions
+	ctx := c.Request().Context()
+	if !SignedIn(c) {
+		return domain.Errorf(domain.Unauthorized, "Sign in first.")
+	}
+	visitOf(c).keepEnd = true
+	if err := s.scs.RenewToken(ctx); err != nil {
+		return err
+	}
+	s.scs.Put(ctx, valueStepUp, at.UnixMicro())
 	return nil
 }
 

@@ -126,15 +126,22 @@ func seedDemo(ctx context.Context, h *house, sandbox string, now time.Time) erro
 		}
 		staff := map[domain.UserID]string{}
 		var order []domain.UserID
+		var owner domain.UserID
 		for _, p := range dm.people {
 			id, err := h.signin.CreateUserWithPassword(ctx, m.ID, signin.NewPerson{Email: p.email, Name: p.name, Role: p.role}, demoPassword, p.secret)
 			if err != nil {
 				return err
 			}
 			staff[id] = p.name
+			if p.role == domain.Owner {
+				owner = id
+			}
 			if p.role.May(domain.PaymentsTake) {
 				order = append(order, id)
 			}
+		}
+		if err := seedLimits(ctx, h.store, m, domain.Actor{UserID: owner, Name: dm.people[0].name}, now); err != nil {
+			return err
 		}
 		var conns []domain.Connection
 		for _, dc := range dm.connections {
@@ -164,6 +171,27 @@ func seedDemo(ctx context.Context, h *house, sandbox string, now time.Time) erro
 		}
 	}
 	return nil
+}
+
+// seedLimits gives managers limits in the shop's first currency: a refund above
+// 100 needs a step-up, above 400 another person, and so does all of a day above
+// 1,000.
+func seedLimits(ctx context.Context, st *store.Store, m domain.Merchant, owner domain.Actor, now time.Time) error {
+	cur := m.Currencies[0]
+	major := int64(1)
+	for range cur.Exponent() {
+		major *= 10
+	}
+	row := domain.Limit{Role: domain.Manager, Action: domain.Refund, Currency: cur, ChangedAt: now}
+	each, day := row, row
+	each.ID, each.Per, each.StepUpAbove, each.ApprovalAbove = domain.NewLimitID(), domain.PerItem, domain.Above(100*major), domain.Above(400*major)
+	day.ID, day.Per, day.ApprovalAbove = domain.NewLimitID(), domain.PerDay, domain.Above(1000*major)
+	return st.InTenant(ctx, m.ID, func(tx *store.Tx) error {
+		if err := tx.PutLimit(ctx, each, owner); err != nil {
+			return err
+		}
+		return tx.PutLimit(ctx, day, owner)
+	})
 }
 
 // moveDemo points the sample connections at where the emulators are this time.

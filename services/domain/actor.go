@@ -73,6 +73,7 @@ const (
 	CardsRead       Permission = "cards:read"       // which cards are stored
 	CardsManage     Permission = "cards:manage"     // store and forget cards
 
+	ApprovalsRead   Permission = "approvals:read"   // see what waits for another person, and ask for it
 	ApprovalsDecide Permission = "approvals:decide" // approve or refuse what another person asked for
 	LimitsManage    Permission = "limits:manage"    // above which sums a second look is needed
 
@@ -82,7 +83,7 @@ const (
 
 // manager is what a manager may, and so everybody above.
 var manager = []Permission{PaymentsRead, PaymentsTake, PaymentsRefund, PaymentsCheck, PaymentsExport, OverviewRead, ConnectionsRead,
-	PaymentsVoid, PaymentsCapture, PaymentsTip, PaymentsPayout, PaymentsSettle, PaymentsReview, CardsRead, CardsManage, ApprovalsDecide}
+	PaymentsVoid, PaymentsCapture, PaymentsTip, PaymentsPayout, PaymentsSettle, PaymentsReview, CardsRead, CardsManage, ApprovalsRead, ApprovalsDecide}
 
 // grants is the whole table of who may do what. Public and SignedIn are not in
 // it: they are the same for every role.

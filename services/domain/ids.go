@@ -25,6 +25,8 @@ type (
 	transactionKind struct{}
 	cardKind        struct{}
 	callbackKind    struct{}
+	limitKind       struct{}
+	approvalKind    struct{}
 
 	// MerchantID names a merchant, the tenant of every other row.
 	MerchantID = ID[merchantKind]
@@ -40,6 +42,11 @@ type (
 	CardID = ID[cardKind]
 	// CallbackID names a provider's own call to us.
 	CallbackID = ID[callbackKind]
+	// LimitID names a limit of a role or of one person.
+	LimitID = ID[limitKind]
+	// ApprovalID names a request that another person approves an operation. It is
+	// that operation's idempotency key too.
+	ApprovalID = ID[approvalKind]
 )
 
 // NewID makes a fresh id. It is a UUID version 7: rows created together lie
@@ -103,6 +110,21 @@ func ParseCallbackID(s string) (CallbackID, error) { return ParseID[callbackKind
 
 // ParseCardID reads a stored card's id; NotFound for anything else.
 func ParseCardID(s string) (CardID, error) { return ParseID[cardKind](s) }
+
+// NewLimitID makes a limit's id.
+func NewLimitID() LimitID { return NewID[limitKind]() }
+
+// NewApprovalID makes an approval request's id.
+func NewApprovalID() ApprovalID { return NewID[approvalKind]() }
+
+// ParseUserID reads a user's id; NotFound for anything else.
+func ParseUserID(s string) (UserID, error) { return ParseID[userKind](s) }
+
+// ParseLimitID reads a limit's id; NotFound for anything else.
+func ParseLimitID(s string) (LimitID, error) { return ParseID[limitKind](s) }
+
+// ParseApprovalID reads an approval request's id; NotFound for anything else.
+func ParseApprovalID(s string) (ApprovalID, error) { return ParseID[approvalKind](s) }
 
 // serialAlphabet is Crockford's base 32: no I, L, O or U, so that a reference
 // can be read out over the telephone.

@@ -266,6 +266,7 @@ type Transaction struct {
 	Note         string    // why a refund was made
 	CreatedBy    UserID
 	CreatedName  string
+	ApprovedBy   string // who approved it, where another person had to
 	CreatedAt    time.Time
 	LastSendAt   time.Time // the last moment at which the request can have left
 	Asked        int       // status questions so far

@@ -8,20 +8,20 @@ import (
 	"github.com/counterfoil/counterfoil/services/money"
 )
 
-// Verdict is what a provider's answer says of one operation.
-type Verdict string
+// SaidOutcome is what a provider's answer says of one operation.
+type SaidOutcome string
 
-// The verdicts.
+// The outcomes that a provider can name.
 const (
-	SaidApproved Verdict = "approved"
-	SaidDeclined Verdict = "declined"
-	SaidPending  Verdict = "pending" // known there and not final
-	SaidAbsent   Verdict = "absent"  // not known there
-	SaidRefused  Verdict = "refused" // the request was refused as such
+	SaidApproved SaidOutcome = "approved"
+	SaidDeclined SaidOutcome = "declined"
+	SaidPending  SaidOutcome = "pending" // known there and not final
+	SaidAbsent   SaidOutcome = "absent"  // not known there
+	SaidRefused  SaidOutcome = "refused" // the request was refused as such
 )
 
-// Label is the verdict's word on a page.
-func (v Verdict) Label() string {
+// Label is the outcome's word on a page.
+func (v SaidOutcome) Label() string {
 	switch v {
 	case SaidApproved:
 		return "Approved"
@@ -41,19 +41,19 @@ func (v Verdict) Label() string {
 // held against our own record. Amounts are minor units of Currency; what it did
 // not tell is empty. It never decides anything: that is settle's.
 type Said struct {
-	At       time.Time `json:"at"`
-	Op       string    `json:"op"` // what was sent or asked: "sale", "status", "callback"
-	Verdict  Verdict   `json:"verdict"`
-	Amount   *int64    `json:"amount_minor,omitempty"`
-	Currency string    `json:"currency,omitempty"`
-	Tip      *int64    `json:"tip_minor,omitempty"`
-	Ref      string    `json:"ref,omitempty"`
-	AuthCode string    `json:"auth_code,omitempty"`
-	Brand    string    `json:"brand,omitempty"`
-	Last4    string    `json:"last4,omitempty"`
-	Reason   Reason    `json:"reason,omitempty"`
-	Code     string    `json:"code,omitempty"`
-	Text     string    `json:"text,omitempty"`
+	At       time.Time   `json:"at"`
+	Op       string      `json:"op"` // what was sent or asked: "sale", "status", "callback"
+	Verdict  SaidOutcome `json:"verdict"`
+	Amount   *int64      `json:"amount_minor,omitempty"`
+	Currency string      `json:"currency,omitempty"`
+	Tip      *int64      `json:"tip_minor,omitempty"`
+	Ref      string      `json:"ref,omitempty"`
+	AuthCode string      `json:"auth_code,omitempty"`
+	Brand    string      `json:"brand,omitempty"`
+	Last4    string      `json:"last4,omitempty"`
+	Reason   Reason      `json:"reason,omitempty"`
+	Code     string      `json:"code,omitempty"`
+	Text     string      `json:"text,omitempty"`
 }
 
 // Known says that there is an answer.

@@ -254,40 +254,9 @@ func (s *Service) openAct(ctx context.Context, actor domain.Actor, in ActInput, 
 		if err != nil {
 			return err
 		}
-		st := s.standing(p, txs, l.caps, l.conn)
-		d := domain.Allowed(actor, st, in.Action)
-		if d == domain.Possible {
-			d = domain.AllowedAmount(st, in.Action, in.Amount, in.Tip)
+		if err := s.permit(actor, in, &x, p, txs, l, merchant); err != nil {
+			return err
 		}
-		switch d {
-		case domain.Possible:
-		case domain.DeniedTooMuch:
-			return refusedAct(in.Action, "The most that can be refunded now is "+merchant.Format(p.Refundable())+".")
-		case domain.DeniedOverHold:
-			return refusedAct(in.Action, "At most "+merchant.Format(p.Authorised)+" is held. Increase the hold first.")
-		default:
-			return refusedAct(in.Action, d.Words())
-		}
-		original := st.Root()
-		switch in.Action {
-		case domain.ActRefund:
-			original = st.Charge()
-		case domain.ActVoid:
-			if x.Amount = p.Authorised; original.Type == domain.Sale {
-				if x.Amount, err = adjusted(original, txs); err != nil {
-					return err
-				}
-			}
-			if in.Shown.IsPositive() && in.Shown != x.Amount {
-				return refusedAct(in.Action, "It is "+merchant.Format(x.Amount)+" by now, not "+merchant.Format(in.Shown)+". Look at it again.")
-			}
-		case domain.ActCapture:
-			x.Tip, x.Final = in.Tip, in.Final || !l.caps.Has(domain.CanCaptureAgain)
-		}
-		if original.ProviderRef == "" {
-			return refusedAct(in.Action, "The provider gave no reference for this payment, so it cannot be told which one is meant.")
-		}
-		x.OriginalRef, x.OriginalType = original.ProviderRef, original.Type
 		if err := s.withinLimits(ctx, tx, actor, in, x, now); err != nil {
 			return err
 		}
@@ -297,10 +266,51 @@ func (s *Service) openAct(ctx context.Context, actor domain.Actor, in ActInput, 
 		if err := tx.KeepBooks(ctx, p.ID, now); err != nil {
 			return err
 		}
-		tx.Audit(s.entry(actor, x, "requested", "ok", map[string]any{"reason": in.Reason}))
+		tx.Audit(s.entry(actor, x, "requested", "ok", in.approval.detail(map[string]any{"reason": in.Reason})))
 		return tx.Enqueue(ctx, resolveJob(x), now.Add(FirstAsk))
 	})
 	return x, done, err
+}
+
+// permit asks whether the payment allows the change as it is now, and fills in
+// what follows from it: a void's amount, and what the change follows up.
+func (s *Service) permit(actor domain.Actor, in ActInput, x *domain.Transaction, p domain.Payment, txs []domain.Transaction, l link, merchant domain.Merchant) error {
+	st := s.standing(p, txs, l.caps, l.conn)
+	d := domain.Allowed(actor, st, in.Action)
+	if d == domain.Possible {
+		d = domain.AllowedAmount(st, in.Action, in.Amount, in.Tip)
+	}
+	switch d {
+	case domain.Possible:
+	case domain.DeniedTooMuch:
+		return refusedAct(in.Action, "The most that can be refunded now is "+merchant.Format(p.Refundable())+".")
+	case domain.DeniedOverHold:
+		return refusedAct(in.Action, "At most "+merchant.Format(p.Authorised)+" is held. Increase the hold first.")
+	default:
+		return refusedAct(in.Action, d.Words())
+	}
+	original := st.Root()
+	switch in.Action {
+	case domain.ActRefund:
+		original = st.Charge()
+	case domain.ActVoid:
+		if x.Amount = p.Authorised; original.Type == domain.Sale {
+			var err error
+			if x.Amount, err = adjusted(original, txs); err != nil {
+				return err
+			}
+		}
+		if in.Shown.IsPositive() && in.Shown != x.Amount {
+			return refusedAct(in.Action, "It is "+merchant.Format(x.Amount)+" by now, not "+merchant.Format(in.Shown)+". Look at it again.")
+		}
+	case domain.ActCapture:
+		x.Tip, x.Final = in.Tip, in.Final || !l.caps.Has(domain.CanCaptureAgain)
+	}
+	if original.ProviderRef == "" {
+		return refusedAct(in.Action, "The provider gave no reference for this payment, so it cannot be told which one is meant.")
+	}
+	x.OriginalRef, x.OriginalType = original.ProviderRef, original.Type
+	return nil
 }
 
 // adjusted is what a transaction's amount is after what its provider changed.

@@ -59,43 +59,16 @@ func (s *Service) Payout(ctx context.Context, actor domain.Actor, in PayoutInput
 	if !validKey(in.Key) {
 		return Taken{}, domain.Errorf(domain.Conflict, "This form is too old to use. Nothing was paid out. Open a new one.")
 	}
-	fields := checkPayout(&in)
-	req := providers.PayoutRequest{Amount: in.Amount, Note: in.Note}
-	var l link
-	var card domain.Card
+	var to payoutTo
 	err := s.Store.ReadTenant(ctx, actor.MerchantID, func(tx *store.Tx) error {
-		conn, err := tx.Connection(ctx, in.ConnectionID)
-		if err != nil {
-			return err
-		}
-		merchant, err := tx.MerchantRow(ctx)
-		if err != nil {
-			return err
-		}
-		if l, err = s.link(ctx, tx, conn); err != nil {
-			return err
-		}
-		for k, v := range s.checkUse(l, merchant, in.Amount.Currency()) {
-			fields[k] = v
-		}
-		if why := s.missing(l, domain.CanPayout); why != "" {
-			fields["connection"] = why
-		}
-		switch {
-		case fields["card"] != "":
-		case !in.CardID.IsZero():
-			req.Token, card, err = s.openCard(ctx, tx, conn.ID, in.CardID)
-		default:
-			card, req.OriginalRef, err = s.cardOf(ctx, tx, conn, in.To)
-			if err == nil && req.OriginalRef == "" {
-				fields["card"] = "The provider knows no card of that payment. Choose another card."
-			}
-		}
+		var err error
+		to, err = s.payoutTo(ctx, tx, &in)
 		return err
 	})
 	if err != nil {
 		return Taken{}, err
 	}
+	l, req, card, fields := to.link, to.req, to.card, to.fields
 	if len(fields) > 0 {
 		return Taken{}, domain.InvalidFields(fields)
 	}
@@ -103,7 +76,7 @@ func (s *Service) Payout(ctx context.Context, actor domain.Actor, in PayoutInput
 	b := s.newBeginning(actor, l, domain.Payout, in.Amount)
 	b.key = in.Key
 	b.hash = requestHash("payout", l.conn.ID.String(), in.Amount.String(), in.CardID.String(), in.To.String(), in.Note)
-	b.audit = map[string]any{"note": in.Note}
+	b.audit = in.approval.detail(map[string]any{"note": in.Note})
 	b.p.Card = card
 	b.x.Note, b.x.OriginalRef = in.Note, req.OriginalRef
 	asked := in
@@ -123,6 +96,48 @@ func (s *Service) Payout(ctx context.Context, actor domain.Actor, in PayoutInput
 		return providers.Result{}, notOffered(l, string(domain.Payout))
 	})
 	return taken, err
+}
+
+// payoutTo is where a payout goes, and what is wrong with it, by field.
+type payoutTo struct {
+	link   link
+	req    providers.PayoutRequest
+	card   domain.Card
+	fields map[string]string
+}
+
+// payoutTo asks every rule of a payout that can be asked before it is written.
+func (s *Service) payoutTo(ctx context.Context, tx *store.Tx, in *PayoutInput) (payoutTo, error) {
+	out := payoutTo{fields: checkPayout(in)}
+	out.req = providers.PayoutRequest{Amount: in.Amount, Note: in.Note}
+	conn, err := tx.Connection(ctx, in.ConnectionID)
+	if err != nil {
+		return out, err
+	}
+	merchant, err := tx.MerchantRow(ctx)
+	if err != nil {
+		return out, err
+	}
+	if out.link, err = s.link(ctx, tx, conn); err != nil {
+		return out, err
+	}
+	for k, v := range s.checkUse(out.link, merchant, in.Amount.Currency()) {
+		out.fields[k] = v
+	}
+	if why := s.missing(out.link, domain.CanPayout); why != "" {
+		out.fields["connection"] = why
+	}
+	switch {
+	case out.fields["card"] != "":
+	case !in.CardID.IsZero():
+		out.req.Token, out.card, err = s.openCard(ctx, tx, conn.ID, in.CardID)
+	default:
+		out.card, out.req.OriginalRef, err = s.cardOf(ctx, tx, conn, in.To)
+		if err == nil && out.req.OriginalRef == "" {
+			out.fields["card"] = "The provider knows no card of that payment. Choose another card."
+		}
+	}
+	return out, err
 }
 
 // cardOf is the card that an earlier payment of the connection was paid with, and

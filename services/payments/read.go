@@ -39,6 +39,9 @@ type Detail struct {
 	Verdicts map[domain.TransactionID]Verdict
 	// ForPerson says which transactions a person may settle by hand.
 	ForPerson map[domain.TransactionID]bool
+	// Requests wait for another person's approval, the oldest first; for whoever
+	// may see them.
+	Requests []domain.Approval
 }
 
 // Asking says that the resolver still asks, so that the page may change by
@@ -61,8 +64,12 @@ func (d Detail) Sale() domain.Transaction {
 // maxMessages bounds what the page shows of the talk with the provider.
 const maxMessages = 100
 
+// maxRequests bounds the requests that a payment's page shows.
+const maxRequests = 10
+
 // Get reads a payment with its life. It needs payments:read; NotFound covers
-// another merchant's payment too. It sends five statements.
+// another merchant's payment too. It sends five statements, six for whoever may
+// see requests.
 func (s *Service) Get(ctx context.Context, actor domain.Actor, id domain.PaymentID) (Detail, error) {
 	if err := actor.Require(domain.PaymentsRead); err != nil {
 		return Detail{}, err
@@ -81,6 +88,11 @@ func (s *Service) Get(ctx context.Context, actor domain.Actor, id domain.Payment
 		}
 		if d.Connection, err = tx.Connection(ctx, d.Payment.ConnectionID); err != nil {
 			return err
+		}
+		if actor.Role.May(domain.ApprovalsRead) {
+			if d.Requests, err = tx.WaitingOf(ctx, id, s.now(), maxRequests); err != nil {
+				return err
+			}
 		}
 		l, err := s.link(ctx, tx, d.Connection)
 		if err != nil {
@@ -242,6 +254,9 @@ type Overview struct {
 	// Calls are providers' own calls that need a person, for whoever may see
 	// connections.
 	Calls []CallsWaiting
+	// Approvals are requests that wait for this person, by operation, at most
+	// UncertainCap+1 in all; for whoever may decide.
+	Approvals map[domain.TransactionType]int
 	// Holds are how many open holds lapse soon and nobody has noted it, Reviews
 	// how many payments a risk check left for a person; each at most
 	// UncertainCap+1.
@@ -261,7 +276,7 @@ type CallsWaiting struct {
 const UncertainCap = 100
 
 // Overview reads today's figures in the merchant's own day. It needs
-// overview:read and sends five statements, at most seven.
+// overview:read and sends five statements, at most eight.
 func (s *Service) Overview(ctx context.Context, actor domain.Actor, merchant domain.Merchant) (Overview, error) {
 	if err := actor.Require(domain.OverviewRead); err != nil {
 		return Overview{}, err
@@ -295,6 +310,11 @@ func (s *Service) Overview(ctx context.Context, actor domain.Actor, merchant dom
 		var calls map[domain.ConnectionID]int
 		if actor.Role.May(domain.ConnectionsRead) {
 			if calls, err = tx.CountQuarantined(ctx); err != nil {
+				return err
+			}
+		}
+		if actor.Role.May(domain.ApprovalsDecide) {
+			if o.Approvals, err = tx.CountWaiting(ctx, actor.UserID, s.now(), UncertainCap+1); err != nil {
 				return err
 			}
 		}

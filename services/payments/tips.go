@@ -89,8 +89,8 @@ const (
 	tipsFor    = 75 * time.Second
 )
 
-// NotSentYet is the sentence of a row whose turn did not come.
-const NotSentYet = "Not sent: the others took too long. Send it again."
+// notSentYet is the sentence of a row whose turn did not come.
+const notSentYet = "Not sent: the others took too long. Send it again."
 
 // SetTips sets the tips of several sales, each as Act does with ActTip and with
 // its own attempt key, two at a time. It needs payments:tip. Invalid carries one
@@ -176,7 +176,7 @@ func (s *Service) sendTips(ctx context.Context, actor domain.Actor, rows []TipIn
 			for r := range next {
 				words := ""
 				if time.Now().After(until) {
-					words = NotSentYet
+					words = notSentYet
 				} else if _, err := s.Act(ctx, actor, ActInput{Key: r.Key, PaymentID: r.PaymentID, Action: domain.ActTip, Amount: r.Tip}); err != nil {
 					words = tipRefused(err)
 					if domain.CodeOf(err) == domain.Internal {

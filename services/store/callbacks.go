@@ -156,7 +156,7 @@ func (t *Tx) AuditedSince(ctx context.Context, action, objectType, objectID stri
 
 // LockName holds a name of the caller's choice until the unit of work ends, so
 // that those who take the same name come one after the other. It is taken
-// before any row's lock.
+// before any row's lock, save by LockDay.
 func (t *Tx) LockName(ctx context.Context, name string) error {
 	_, err := t.q.ExecContext(ctx, `select pg_advisory_xact_lock(hashtextextended($1, 0))`, t.m.String()+" "+name)
 	return dbError("lock name", err)

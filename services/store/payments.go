@@ -139,7 +139,8 @@ const transactionColumns = `t.id, t.payment_id, t.connection_id, t.reference, t.
 	coalesce(t.created_by, '00000000-0000-0000-0000-000000000000'), t.created_by_name,
 	t.created_at, t.last_send_at, t.asked, t.absent, t.last_asked_at, t.next_ask_at, t.settled_at, t.tip_minor, t.final, t.expires_at, t.cancel_ref,
 	t.said, t.before_status, t.before_reason, t.before_at, t.hand_status, t.hand_by_name, t.hand_at, t.hand_note,
-	t.surcharge_minor, t.captures_at`
+	t.surcharge_minor, t.captures_at,
+	coalesce((select a.decided_by_name from approvals a where a.merchant_id = t.merchant_id and a.transaction_id = t.id), '')`
 
 func scanTransaction(row interface{ Scan(...any) error }, m domain.MerchantID, seen currencyCache) (domain.Transaction, error) {
 	x := domain.Transaction{MerchantID: m}
@@ -152,7 +153,7 @@ func scanTransaction(row interface{ Scan(...any) error }, m domain.MerchantID, s
 		&x.CreatedAt, &x.LastSendAt, &x.Asked, &x.Absent, &asked, &next, &settled,
 		&tip, &x.Final, &expires, &x.CancelRef,
 		&said, &x.Before.Status, &x.Before.Reason, &before, &x.Hand.Status, &x.Hand.ByName, &hand, &x.Hand.Note,
-		&surcharge, &captures)
+		&surcharge, &captures, &x.ApprovedBy)
 	if err != nil {
 		return x, err
 	}

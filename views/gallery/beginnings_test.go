@@ -120,6 +120,14 @@ func beginningSamples(frameURL, origin string) []sample {
 		out = append(out, sample{name: s.name, page: pages.Payment(v)})
 	}
 
+	forgetting := began(domain.Register, domain.MethodFrame, domain.PaymentUnknown, domain.TxApproved)
+	forgetting.Payment.Amount, forgetting.Transactions[0].Amount = pounds(0), pounds(0)
+	gone := forgetting.Transactions[0]
+	gone.ID, gone.Type, gone.Status, gone.Reference = domain.TransactionID{UUID: uuidOf(201)}, domain.Deregister, domain.TxUnknown, "R4D0XJ6B"
+	forgetting.Transactions = append([]domain.Transaction{gone}, forgetting.Transactions...)
+	forgetting.Begin.Root = forgetting.Transactions[1]
+	out = append(out, sample{name: "payment-card-forgetting", page: pages.Payment(forgetting)})
+
 	list := pages.CardsView{Layout: layout(), Rows: storedCards(), Manage: true, CanStore: true, CanPayOut: true, Pager: components.Pager{Words: "20 Nov 2026 back to 2 Nov 2026", OlderURL: "/cards?after=x"},
 		Connections: []components.Option{{Value: "a", Label: "Northgate Payments"}, {Value: "b", Label: "Handpoint till"}}}
 	out = append(out, sample{name: "cards", page: pages.Cards(list)})

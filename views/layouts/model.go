@@ -21,6 +21,7 @@ const (
 	NavOverview    Nav = "overview"
 	NavPayments    Nav = "payments"
 	NavTake        Nav = "take"
+	NavApprovals   Nav = "approvals"
 	NavHolds       Nav = "holds"
 	NavTips        Nav = "tips"
 	NavCards       Nav = "cards"
@@ -46,6 +47,9 @@ type Can struct {
 
 	SeeConnections    bool
 	ManageConnections bool
+
+	SeeApprovals bool
+	ManageLimits bool
 }
 
 // CanOf computes Can from a role.
@@ -66,6 +70,9 @@ func CanOf(r domain.Role) Can {
 
 		SeeConnections:    r.May(domain.ConnectionsRead),
 		ManageConnections: r.May(domain.ConnectionsManage),
+
+		SeeApprovals: r.May(domain.ApprovalsRead),
+		ManageLimits: r.May(domain.LimitsManage),
 	}
 }
 

@@ -61,6 +61,27 @@ func linkNote(v PaymentView, t domain.Transaction) (n note, mine bool) {
 	return note{}, false
 }
 
+// beganTitle is the timeline's title of what has a word of its own; empty for
+// everything else.
+func beganTitle(t domain.Transaction) string {
+	if t.Link() && t.Status == domain.TxProcessing {
+		return "Link sent"
+	}
+	titles, ok := map[domain.TransactionType]struct{ doing, unknown, done, not, person string }{
+		domain.Register:   {"Storing the card", "Card sent to be stored, outcome unknown", "Card stored", "Card not stored", "Storing the card needs a person"},
+		domain.Deregister: {"Forgetting the card", "Card sent to be forgotten, outcome unknown", "Card forgotten", "Card not forgotten", "Forgetting the card needs a person"},
+		domain.Payout:     {"Paying out", "Payout sent, outcome unknown", "Paid out", "Not paid out", "Payout needs a person"},
+	}[t.Type]
+	switch {
+	case !ok:
+		return ""
+	case t.Status == domain.TxProcessing && t.RedirectURL != "":
+		return "Waiting for the card"
+	}
+	return map[domain.TransactionStatus]string{domain.TxPending: titles.doing, domain.TxProcessing: titles.doing, domain.TxUnknown: titles.unknown, domain.TxApproved: titles.done,
+		domain.TxDeclined: titles.not, domain.TxFailed: titles.not, domain.TxNeedsPerson: titles.person}[t.Status]
+}
+
 // howItBegan is what kind of payment it is, where it is no plain sale; empty for
 // that.
 func howItBegan(p domain.Payment) string {

@@ -10,6 +10,9 @@ import (
 
 // notTakenYet says that what began the payment is itself still open.
 func notTakenYet(p domain.Payment) bool {
+	if p.Amount.IsZero() {
+		return false // a card that is stored takes nothing
+	}
 	switch p.Status {
 	case domain.PaymentProcessing, domain.PaymentUnknown, domain.PaymentNeedsPerson:
 		return p.Captured.IsZero() && p.Authorised.IsZero()

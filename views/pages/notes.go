@@ -288,14 +288,14 @@ func leftWords(d time.Duration) string {
 }
 
 func timelineTitle(v PaymentView, t domain.Transaction) string {
+	if title := beganTitle(t); title != "" {
+		return title
+	}
 	name, amount := t.Type.Label(), v.Layout.Money(t.Amount)
 	switch t.Status {
 	case domain.TxPending:
 		return name + " being sent"
 	case domain.TxProcessing:
-		if t.Link() {
-			return "Link sent"
-		}
 		if t.RedirectURL != "" && t.Type.Begins() {
 			return "Waiting for the card"
 		}
@@ -325,12 +325,6 @@ func timelineTitle(v PaymentView, t domain.Transaction) string {
 			return "Hold decreased"
 		case domain.TipAdjustment:
 			return "Tip set to " + amount + " (was " + v.Layout.Money(tipBefore(v, t)) + ")"
-		case domain.Payout:
-			return "Paid out"
-		case domain.Register:
-			return "Card stored"
-		case domain.Deregister:
-			return "Card forgotten"
 		}
 		return name + " approved"
 	case domain.TxDeclined:

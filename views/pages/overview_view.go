@@ -20,8 +20,11 @@ type OverviewView struct {
 	// risk check left for a person.
 	Holds, Reviews int
 	// Calls are providers' own calls that could not be applied.
-	Calls  []CallsWaiting
-	Latest []domain.Payment // newest first, five or so
+	Calls []CallsWaiting
+	// Approvals says how many requests wait for this person's decision: "2 refunds
+	// wait for approval". Empty: none.
+	Approvals string
+	Latest    []domain.Payment // newest first, five or so
 	// FirstDay says that the merchant has no payment at all.
 	FirstDay bool
 }

@@ -53,6 +53,8 @@ type PaymentView struct {
 	GivesUpAt map[domain.TransactionID]time.Time
 	Receipt   components.Receipt
 	Begin     BeginningView
+	// Requests wait for another person's approval.
+	Requests []domain.Approval
 }
 
 // Deciding is a provider's rule about "not known": from At on it counts, and
