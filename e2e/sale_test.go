@@ -198,9 +198,9 @@ func TestSaleOnTheProvidersOwnPageWorksByLinkWithoutScript(t *testing.T) {
 	v.page = first
 	must(t, tab.Close())
 	v.goTo(payment)
-	if n, err := v.role("button", "Check now").Count(); err != nil || n > 0 {
+	if n, err := v.role("button", "Ask the provider now").Count(); err != nil || n > 0 {
 		must(t, err)
-		v.press("Check now")
+		v.press("Ask the provider now")
 	}
 	v.sees("Sale approved")
 	v.look("approved")

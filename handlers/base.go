@@ -16,6 +16,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/counterfoil/counterfoil/services/domain"
+	"github.com/counterfoil/counterfoil/services/payments"
 	"github.com/counterfoil/counterfoil/views/components"
 	"github.com/counterfoil/counterfoil/views/layouts"
 	"github.com/counterfoil/counterfoil/views/pages"
@@ -101,6 +102,7 @@ func ErrorPage(c echo.Context, status int, err error) error {
 // password, code, card token or form token.
 var keptFields = []struct{ name, label string }{
 	{"amount", "Amount"},
+	{"tip", "Tip"},
 	{"currency", "Currency"},
 	{"order_reference", "Order reference"},
 	{"connection", ""}, // an id: carried on, not shown
@@ -142,6 +144,13 @@ var returnForms = []struct {
 	{samePath("/cards/", "/forget"), asItIs, "Nothing was forgotten."},
 	{func(p string) bool { return strings.HasPrefix(p, "/payments/") && strings.HasSuffix(p, "/check") },
 		func(p string) string { return strings.TrimSuffix(p, "/check") }, ""},
+	{samePath("/payments/", "/capture"), asItIs, payments.Nothing(domain.ActCapture)},
+	{samePath("/payments/", "/increase"), asItIs, payments.Nothing(domain.ActIncrease)},
+	{samePath("/payments/", "/decrease"), asItIs, payments.Nothing(domain.ActDecrease)},
+	{samePath("/payments/", "/void"), asItIs, payments.Nothing(domain.ActVoid)},
+	{samePath("/payments/", "/tip"), asItIs, payments.Nothing(domain.ActTip)},
+	{samePath("/payments/", "/settle"), asItIs, "Nothing was written down."},
+	{samePath("/payments/", "/provider"), asItIs, ""},
 	{func(p string) bool { return strings.HasPrefix(p, "/payments/") && strings.HasSuffix(p, "/review") }, func(p string) string { return p }, "Nothing was changed."},
 	{func(p string) bool { return p == "/tips" }, func(p string) string { return p }, "No tip was set."},
 	{func(p string) bool { return strings.HasPrefix(p, "/preauths") }, func(string) string { return "/preauths" }, ""},

@@ -16,7 +16,8 @@ import (
 	"github.com/counterfoil/counterfoil/web"
 )
 
-// Payments answers the payment pages: take, list, detail, refund, receipt.
+// Payments answers the payment pages: take, list, detail, the actions on a
+// payment, receipt.
 type Payments struct {
 	Service *payments.Service
 }
@@ -33,7 +34,7 @@ func (h *Payments) Routes() []web.Route {
 		{Method: http.MethodGet, Path: "/payments/:id/refund", Permission: domain.PaymentsRefund, Handler: h.refundForm},
 		{Method: http.MethodPost, Path: "/payments/:id/refunds", Permission: domain.PaymentsRefund, Handler: h.refund},
 		{Method: http.MethodGet, Path: "/payments/:id/receipt", Permission: domain.PaymentsRead, Handler: h.receipt},
-	}, h.beginRoutes()...)
+	}, append(h.beginRoutes(), h.actionRoutes()...)...)
 }
 
 func (h *Payments) overview(c echo.Context) error {
@@ -143,7 +144,8 @@ func (h *Payments) detailView(c echo.Context, d payments.Detail) pages.PaymentVi
 	}
 	v := pages.PaymentView{
 		Layout: model, Payment: d.Payment, Transactions: d.Transactions, Requests: d.Requests, Live: d.Asking(), JustTaken: c.QueryParam("new") == "1",
-		Refund: d.Why[domain.ActRefund], Check: d.Why[domain.ActCheck], Messages: map[domain.TransactionID][]pages.ProviderMessage{}, GivesUpAt: map[domain.TransactionID]time.Time{},
+		Actions: actionsOf(d), Check: d.Why[domain.ActCheck], Decides: map[domain.TransactionID]pages.Deciding{}, ForPerson: d.ForPerson,
+		MaySettle: web.Actor(c).Role.May(domain.PaymentsSettle), MayAsk: mayAsk(c, d), Messages: map[domain.TransactionID][]pages.ProviderMessage{}, GivesUpAt: map[domain.TransactionID]time.Time{},
 	}
 	if web.Actor(c).Role.May(domain.PaymentsTake) && !d.Sale().Link() {
 		v.FrameURL = d.Sale().RedirectURL
@@ -160,6 +162,16 @@ func (h *Payments) detailView(c echo.Context, d payments.Detail) pages.PaymentVi
 	for _, t := range d.Transactions {
 		if t.Status.Asking() {
 			v.GivesUpAt[t.ID] = payments.GivesUpAt(t)
+		}
+	}
+	for id, rule := range d.Verdicts {
+		v.Decides[id] = pages.Deciding{At: rule.At, Wants: rule.Wants, Has: rule.Has}
+	}
+	for _, b := range v.Actions {
+		if b.Denied == domain.Possible && actionFields[b.Action] != nil && !web.IsFragment(c) {
+			form := h.actionFormOf(c, d, b.Action, web.Values{})
+			form.Dialog = true
+			v.Forms = append(v.Forms, form)
 		}
 	}
 	if d.Why[domain.ActRefund] == domain.Possible {
@@ -200,7 +212,7 @@ func (h *Payments) receipt(c echo.Context) error {
 	}
 	model := layout(c, layouts.NavPayments, "Receipt "+d.Payment.Reference)
 	v := pages.ReceiptView{Layout: model, PaymentID: d.Payment.ID, Receipt: pages.ReceiptOf(model, web.Merchant(c), d.Payment)}
-	if d.Payment.Captured.IsZero() {
+	if !pages.HasReceipt(d.Payment) {
 		v.Note = "Nothing was taken, so there is no receipt."
 		if d.Open {
 			v.Note = "The outcome is not known yet, so there is no receipt yet."

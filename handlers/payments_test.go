@@ -386,7 +386,7 @@ func TestAnUnknownOutcomeForbidsTheRepeat(t *testing.T) {
 	must(t, sh.sandbox.Handpoint.Kit().Faults.Push(kit.Fault{Kind: kit.FaultDropAfter}))
 	payment := sh.sell(b, "42.00")
 	a := b.get(payment+"?new=1").wants(t, http.StatusOK)
-	for _, want := range []string{"Outcome unknown", "Do not charge again", "Check now"} {
+	for _, want := range []string{"Outcome unknown", "Do not charge again", "Ask the provider now"} {
 		if !strings.Contains(a.body, want) {
 			t.Errorf("the page does not say %q", want)
 		}

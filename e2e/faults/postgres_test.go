@@ -255,7 +255,7 @@ func commitActions() []*action {
 	if runs > 0 {
 		return slices.DeleteFunc(slices.Clone(actions), func(a *action) bool { return a.page })
 	}
-	return []*action{sellCard, forget, refundCardflo}
+	return []*action{sellCard, forget, refundCardflo, capturePart, tip}
 }
 
 // A COMMIT whose answer never comes may have taken effect or not. Whoever got

@@ -285,9 +285,7 @@ func Allowed(actor Actor, s Standing, act Action) Denial {
 // person says that an outcome waits for a person: nobody asks the provider any
 // more, or there is nothing to ask it by.
 func (s Standing) person() bool {
-	return slices.ContainsFunc(s.Transactions, func(t Transaction) bool {
-		return t.Status == TxNeedsPerson || t.Status.Open() && !s.Caps.Has(CanLookUp)
-	})
+	return slices.ContainsFunc(s.Transactions, s.WaitsForPerson)
 }
 
 func (s Standing) refund() Denial {

@@ -274,6 +274,9 @@ type Transaction struct {
 	LastAskedAt  time.Time
 	NextAskAt    time.Time
 	SettledAt    time.Time
+	Said         Said       // the provider's last answer about it
+	Before       Overturned // the "no" that it was before
+	Hand         ByHand     // what a person wrote down about it
 }
 
 // Told says that nobody here made the transaction: its provider told of it.

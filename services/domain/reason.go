@@ -59,6 +59,7 @@ const (
 	ReasonDeviceBusy        Reason = "device_busy"
 	ReasonDeviceOffline     Reason = "device_offline"
 	ReasonNotCancellable    Reason = "not_cancellable"
+	ReasonByHand            Reason = "by_hand" // a person wrote down what became of it
 )
 
 // RetryAdvice says whether the same thing may be tried once more. It follows the
@@ -272,6 +273,8 @@ var meanings = []meaning{
 		"Check that it is switched on and connected, then start again.", "", sayInAMoment},
 	{ReasonNotCancellable, MustNotRetry, "Not cancellable", "The payment on the terminal can no longer be stopped.",
 		"Wait for its outcome; it can be refunded afterwards.", "", "The payment can no longer be stopped. If it goes through, we can pay it back afterwards."},
+	{ReasonByHand, MayRetry, "Written down by a person", "A person found out at the provider that it did not happen.",
+		"Read in the timeline what was found out. It is safe to start again.", "", "The payment did not go through, and nothing was taken. Shall we start again?"},
 	{ReasonUnmapped, RetryNotKnown, "Provider’s own words", providersReason,
 		"Ask the provider what it means before you try again, or ask for another card.", "Ask the provider what it means before you try again.",
 		"The payment was declined. Would you like to use another card?"},

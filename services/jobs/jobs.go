@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -196,7 +197,9 @@ func (w *sweepWorker) Work(ctx context.Context, _ *river.Job[args.SweepOpen]) er
 }
 
 // Sweep puts back the resolve job of every transaction whose next question is
-// overdue at the given time. A transaction that still has its job is left alone.
+// overdue at the given time, and asks once a day about what waits for a person:
+// nothing that is not final is forgotten. A transaction that still has its job is
+// left alone.
 func Sweep(ctx context.Context, st *store.Store, log *slog.Logger, now time.Time) error {
 	for after := (domain.MerchantID{}); ; {
 		merchants, err := st.MerchantIDs(ctx, after, 500)
@@ -205,10 +208,13 @@ func Sweep(ctx context.Context, st *store.Store, log *slog.Logger, now time.Time
 		}
 		for _, m := range merchants {
 			after = m
-			var late []domain.TransactionID
+			var late, waiting []domain.TransactionID
 			var calls []domain.CallbackID
 			err := st.ReadTenant(ctx, m, func(tx *store.Tx) (err error) {
 				if late, err = tx.OpenTransactions(ctx, now.Add(-overdue), 100); err != nil {
+					return err
+				}
+				if waiting, err = tx.WaitingForPerson(ctx, now, 100); err != nil {
 					return err
 				}
 				calls, err = tx.UnhandledCallbacks(ctx, now.Add(-overdue), 100)
@@ -217,12 +223,14 @@ func Sweep(ctx context.Context, st *store.Store, log *slog.Logger, now time.Time
 			if err != nil {
 				return err
 			}
-			if len(late)+len(calls) == 0 {
+			if len(late)+len(calls)+len(waiting) == 0 {
 				continue
 			}
-			log.WarnContext(ctx, "transactions without a timely question, or callbacks without their job", "merchant", m.String(), "transactions", len(late), "callbacks", len(calls))
+			if len(late)+len(calls) > 0 {
+				log.WarnContext(ctx, "transactions without a timely question, or callbacks without their job", "merchant", m.String(), "transactions", len(late), "callbacks", len(calls))
+			}
 			err = st.InTenant(ctx, m, func(tx *store.Tx) error {
-				for _, id := range late {
+				for _, id := range slices.Concat(late, waiting) {
 					if err := tx.Enqueue(ctx, args.ResolveTransaction{MerchantID: m, TransactionID: id}, now); err != nil {
 						return err
 					}

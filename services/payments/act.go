@@ -27,6 +27,9 @@ type ActInput struct {
 	// captured (tip included), added or taken away, or the new tip, which may be
 	// zero. A void takes none.
 	Amount money.Amount
+	// Shown is the sum that the form of a void showed: when it is another one by
+	// now, that is a Conflict. Zero value: nobody looked.
+	Shown  money.Amount
 	Tip    money.Amount // ActCapture: the part of Amount that is a tip; zero value: none
 	Final  bool         // ActCapture: give back what is left of the hold
 	Reason string       // ActRefund: one of domain.RefundReasons' values
@@ -296,6 +299,9 @@ func (s *Service) permit(actor domain.Actor, in ActInput, x *domain.Transaction,
 			if x.Amount, err = adjusted(original, txs); err != nil {
 				return err
 			}
+		}
+		if in.Shown.IsPositive() && in.Shown != x.Amount {
+			return refusedAct(in.Action, "It is "+merchant.Format(x.Amount)+" by now, not "+merchant.Format(in.Shown)+". Look at it again.")
 		}
 	case domain.ActCapture:
 		x.Tip, x.Final = in.Tip, in.Final || !l.caps.Has(domain.CanCaptureAgain)

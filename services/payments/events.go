@@ -269,6 +269,11 @@ func (v *telling) outcome(ctx context.Context) (Told, error) {
 			if slices.Contains(steps, *a) {
 				return Told{Status: domain.CallbackNothingNew, Why: "We knew it already.", TransactionID: x.ID}, nil
 			}
+			if !x.Status.Open() {
+				if err := v.keepSaid(ctx, x); err != nil {
+					return Told{}, err
+				}
+			}
 			return quarantined("%s", why), nil
 		}
 	} else if a == nil && hasAmount(x.Type) && e.Result.Outcome == providers.Approved && x.Status != domain.TxApproved {
@@ -294,7 +299,23 @@ func (v *telling) contradicted(ctx context.Context, x domain.Transaction) (Told,
 	}
 	out := quarantined("It calls cancelled or declined what is approved here.")
 	out.TransactionID = x.ID
-	return out, nil
+	return out, v.keepSaid(ctx, x)
+}
+
+// keepSaid keeps an answer that settles nothing, so that the payment's page
+// shows it beside our record, and audits that it differs.
+func (v *telling) keepSaid(ctx context.Context, x domain.Transaction) error {
+	said := saidOf(v.e.Result, v.now)
+	if said.Op = told; said.Ref == "" {
+		said.Ref = v.e.ProviderRef
+	}
+	if _, err := v.tx.LockPayment(ctx, x.PaymentID); err != nil {
+		return err
+	}
+	if err := v.tx.NoteSaid(ctx, x.ID, *said); err != nil {
+		return err
+	}
+	return v.s.auditDifference(ctx, v.tx, v.actor, x, told)
 }
 
 // sameType says that an event of one type can be about our transaction of

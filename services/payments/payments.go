@@ -34,6 +34,9 @@ const (
 	FirstAsk = 4 * time.Second
 	// GiveUpAfter is when a person takes over.
 	GiveUpAfter = 24 * time.Hour
+	// AskPersonEvery is how often the provider is asked about what waits for a
+	// person: it may find out before the person does.
+	AskPersonEvery = 24 * time.Hour
 	// sendMargin covers what lies between the deadline of a call and the last
 	// byte that a kernel may still have sent.
 	sendMargin = 5 * time.Second

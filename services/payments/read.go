@@ -35,6 +35,10 @@ type Detail struct {
 	Why map[domain.Action]domain.Denial
 	// Keys are the attempt keys of the actions' forms.
 	Keys map[domain.Action]string
+	// Verdicts say per open transaction when "not known" begins to count.
+	Verdicts map[domain.TransactionID]Verdict
+	// ForPerson says which transactions a person may settle by hand.
+	ForPerson map[domain.TransactionID]bool
 	// Requests wait for another person's approval, the oldest first; for whoever
 	// may see them.
 	Requests []domain.Approval
@@ -70,7 +74,7 @@ func (s *Service) Get(ctx context.Context, actor domain.Actor, id domain.Payment
 	if err := actor.Require(domain.PaymentsRead); err != nil {
 		return Detail{}, err
 	}
-	var d Detail
+	d := Detail{Verdicts: map[domain.TransactionID]Verdict{}, ForPerson: map[domain.TransactionID]bool{}}
 	err := s.Store.ReadTenant(ctx, actor.MerchantID, func(tx *store.Tx) error {
 		var err error
 		if d.Payment, err = tx.Payment(ctx, id); err != nil {
@@ -100,6 +104,11 @@ func (s *Service) Get(ctx context.Context, actor domain.Actor, id domain.Payment
 			return nil
 		}
 		d.Caps = l.caps
+		for _, t := range d.Transactions {
+			if v := verdictOf(l, t); !v.At.IsZero() {
+				d.Verdicts[t.ID] = v
+			}
+		}
 		if o, ok := l.provider.(providers.PageOrigin); ok && d.Sale().RedirectURL != "" && !d.Sale().Link() {
 			d.FrameOrigin = o.CardPageOrigin()
 		}
@@ -115,6 +124,11 @@ func (s *Service) Get(ctx context.Context, actor domain.Actor, id domain.Payment
 	d.Payment.ConnectionName, d.Payment.Provider = d.Connection.Name, s.ProviderLabel(d.Connection.Provider)
 	st := s.standing(d.Payment, d.Transactions, d.Caps, d.Connection)
 	d.Why, d.Keys = map[domain.Action]domain.Denial{}, map[domain.Action]string{}
+	for _, t := range d.Transactions {
+		if st.WaitsForPerson(t) && !s.now().Before(t.LastSendAt) {
+			d.ForPerson[t.ID] = true
+		}
+	}
 	for _, act := range domain.Actions {
 		d.Why[act] = domain.Allowed(actor, st, act)
 		d.Keys[act] = ActionKey(actor, d.Payment.ID, act, d.Transactions)

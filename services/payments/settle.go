@@ -3,6 +3,7 @@ package payments
 import (
 	"context"
 	"errors"
+	"maps"
 	"time"
 
 	"github.com/counterfoil/counterfoil/services/domain"
@@ -85,7 +86,9 @@ type answer struct {
 	set     store.Settlement
 	outcome string // for the message kept beside the transaction
 	raw     []byte
-	token   string // of the card that was stored
+	// detail goes into the audit row beside what each has.
+	detail map[string]any
+	token  string // of the card that was stored
 }
 
 // translate turns a result or an error of a money call into an answer. It is
@@ -102,6 +105,9 @@ func (s *Service) translate(l link, x domain.Transaction, res providers.Result, 
 			if e.NotDone {
 				a.to = domain.TxFailed
 				a.set.Reason = reasonOf(e)
+				if e.Kind != providers.KindUnreachable && len(e.Raw) > 0 {
+					a.set.Said = &domain.Said{At: at, Verdict: domain.SaidRefused, Reason: a.set.Reason, Code: e.Code, Text: e.Text}
+				}
 			}
 		}
 		a.set.To = a.to
@@ -110,6 +116,7 @@ func (s *Service) translate(l link, x domain.Transaction, res providers.Result, 
 	}
 	a.raw = res.Raw
 	a.outcome = res.Outcome.String()
+	a.set.Said = saidOf(res, at)
 	a.set.ProviderRef, a.set.ProviderCode, a.set.ProviderText = res.ProviderRef, res.Code, res.Text
 	a.set.AuthCode, a.set.Card, a.set.RedirectURL = res.AuthCode, res.Card, res.RedirectURL
 	a.set.Review = res.Review
@@ -143,6 +150,9 @@ func (s *Service) translate(l link, x domain.Transaction, res providers.Result, 
 		a.to = domain.TxProcessing
 	}
 	a.set.To = a.to
+	if a.to == domain.TxNeedsPerson {
+		a.set.NextAskAt = at.Add(AskPersonEvery)
+	}
 	return a
 }
 
@@ -184,6 +194,9 @@ func (s *Service) settle(ctx context.Context, tx *store.Tx, actor domain.Actor, 
 
 // settleChanged is settle that also says whether anything changed.
 func (s *Service) settleChanged(ctx context.Context, tx *store.Tx, actor domain.Actor, x domain.Transaction, a answer, op string) (domain.TransactionStatus, bool, error) {
+	if a.set.Said != nil && a.set.Said.Op == "" {
+		a.set.Said.Op = op
+	}
 	changed, err := tx.Settle(ctx, x.PaymentID, x.ID, a.set)
 	if changed && a.set.Reopen {
 		if err := tx.Enqueue(ctx, resolveJob(x), a.set.NextAskAt); err != nil {
@@ -196,11 +209,17 @@ func (s *Service) settleChanged(ctx context.Context, tx *store.Tx, actor domain.
 		a.set.To, a.to = domain.TxNeedsPerson, domain.TxNeedsPerson
 		a.set.ProviderText = err.Error()
 		a.set.ProviderRef = ""
+		a.set.NextAskAt = a.set.At.Add(AskPersonEvery)
 		a.outcome = "reference of another transaction"
 		changed, err = tx.Settle(ctx, x.PaymentID, x.ID, a.set)
 	}
 	if err != nil {
 		return "", false, err
+	}
+	if !changed && a.set.Said != nil {
+		if err := tx.NoteSaid(ctx, x.ID, *a.set.Said); err != nil {
+			return "", false, err
+		}
 	}
 	if changed || len(a.raw) > 0 {
 		if err := tx.AddMessage(ctx, store.Message{TransactionID: x.ID, At: a.set.At, Op: op, Outcome: a.outcome, Body: string(a.raw)}); err != nil {
@@ -211,7 +230,12 @@ func (s *Service) settleChanged(ctx context.Context, tx *store.Tx, actor domain.
 		if err := s.afterSettled(ctx, tx, actor, x, a); err != nil {
 			return "", false, err
 		}
-		tx.Audit(s.entry(actor, x, "settled", string(a.to), map[string]any{"reason": string(a.set.Reason), "provider_code": a.set.ProviderCode, "provider_ref": a.set.ProviderRef, "by": op}))
+		detail := map[string]any{"reason": string(a.set.Reason), "provider_code": a.set.ProviderCode, "provider_ref": a.set.ProviderRef, "by": op}
+		if x.Status == domain.TxFailed || x.Status == domain.TxDeclined {
+			detail["was"] = string(x.Status)
+		}
+		maps.Copy(detail, a.detail)
+		tx.Audit(s.entry(actor, x, "settled", string(a.to), detail))
 		return a.to, true, nil
 	}
 	now, err := tx.Transaction(ctx, x.ID)
@@ -274,8 +298,7 @@ func (s *Service) resolve(ctx context.Context, actor domain.Actor, id domain.Tra
 	}
 	callCtx, cancel := context.WithTimeout(ctx, l.reg.Timeout)
 	failpoint.Hit(question, failpoint.Asking)
-	res, err := finder.FindStatus(callCtx, providers.Lookup{Type: x.Type, AttemptRef: x.AttemptRef, ProviderRef: x.ProviderRef, OriginalRef: x.OriginalRef,
-		OriginalAttempt: sale.AttemptRef, Amount: x.Amount})
+	res, err := finder.FindStatus(callCtx, lookup(x, sale))
 	failpoint.Hit(question, failpoint.Told)
 	cancel()
 	if err != nil {
@@ -298,7 +321,7 @@ func (s *Service) resolve(ctx context.Context, actor domain.Actor, id domain.Tra
 			if status, err = s.settle(ctx, tx, actor, x, a, question); err != nil {
 				return err
 			}
-			return tx.NoteAsk(ctx, x.ID, now, time.Time{}, false)
+			return tx.NoteAsk(ctx, x.ID, now, askPersonAt(status, now), false)
 		})
 		return Resolved{Status: status}, err
 	case providers.Absent:
@@ -315,10 +338,10 @@ func (s *Service) absent(ctx context.Context, actor domain.Actor, x domain.Trans
 	// it need not know.
 	counts := !x.Told() && !now.Before(x.LastSendAt.Add(l.reg.Absence.After))
 	if !counts || x.Absent+1 < l.reg.Absence.Asks {
-		return s.wait(ctx, actor, x, "not known there", res.Raw, counts)
+		return s.wait(ctx, actor, x, "not known there", res.Raw, counts, saidOf(res, now))
 	}
 	a := answer{to: domain.TxFailed, outcome: "never charged", raw: res.Raw,
-		set: store.Settlement{To: domain.TxFailed, Reason: domain.ReasonNeverArrived, ProviderCode: res.Code, ProviderText: res.Text, At: now}}
+		set: store.Settlement{To: domain.TxFailed, Reason: domain.ReasonNeverArrived, ProviderCode: res.Code, ProviderText: res.Text, At: now, Said: saidOf(res, now)}}
 	var status domain.TransactionStatus
 	err := s.write(ctx, x.MerchantID, settling, question, func(tx *store.Tx) error {
 		var err error
@@ -334,7 +357,7 @@ func (s *Service) absent(ctx context.Context, actor domain.Actor, x domain.Trans
 func (s *Service) notFinal(ctx context.Context, actor domain.Actor, x domain.Transaction, res providers.Result) (Resolved, error) {
 	now := s.now()
 	if res.ProviderRef == "" && res.RedirectURL == "" || x.Status == domain.TxNeedsPerson {
-		return s.wait(ctx, actor, x, "not final", nil, false)
+		return s.wait(ctx, actor, x, "not final", nil, false, saidOf(res, now))
 	}
 	if !now.Before(GivesUpAt(x)) {
 		return s.giveUp(ctx, actor, x)
@@ -342,10 +365,13 @@ func (s *Service) notFinal(ctx context.Context, actor domain.Actor, x domain.Tra
 	again := AskDelay(now.Sub(x.CreatedAt))
 	err := s.write(ctx, x.MerchantID, settling, question, func(tx *store.Tx) error {
 		if x.Status == domain.TxProcessing && x.ProviderRef != "" {
+			if err := tx.NoteSaid(ctx, x.ID, *saidOf(res, now)); err != nil {
+				return err
+			}
 			return tx.NoteAsk(ctx, x.ID, now, now.Add(again), false)
 		}
 		a := answer{to: domain.TxProcessing, outcome: "not final", raw: res.Raw, set: store.Settlement{To: domain.TxProcessing, ProviderRef: res.ProviderRef,
-			ProviderCode: res.Code, ProviderText: res.Text, RedirectURL: res.RedirectURL, NextAskAt: now.Add(again), At: now}}
+			ProviderCode: res.Code, ProviderText: res.Text, RedirectURL: res.RedirectURL, NextAskAt: now.Add(again), At: now, Said: saidOf(res, now)}}
 		if _, err := s.settle(ctx, tx, actor, x, a, question); err != nil {
 			return err
 		}
@@ -356,14 +382,17 @@ func (s *Service) notFinal(ctx context.Context, actor domain.Actor, x domain.Tra
 
 // noAnswer is wait for a question that was not answered.
 func (s *Service) noAnswer(ctx context.Context, actor domain.Actor, x domain.Transaction, outcome string, raw []byte) (Resolved, error) {
-	return s.wait(ctx, actor, x, outcome, raw, false)
+	return s.wait(ctx, actor, x, outcome, raw, false, nil)
 }
 
 // wait notes the question and plans the next one. A transaction that is still
 // "pending" after its request can have left is a process that died between two
 // lines: from then on its outcome is unknown. At GivesUpAt a person takes over.
-func (s *Service) wait(ctx context.Context, actor domain.Actor, x domain.Transaction, outcome string, raw []byte, absent bool) (Resolved, error) {
+func (s *Service) wait(ctx context.Context, actor domain.Actor, x domain.Transaction, outcome string, raw []byte, absent bool, said *domain.Said) (Resolved, error) {
 	now := s.now()
+	if said != nil {
+		said.Op = question
+	}
 	age := now.Sub(x.CreatedAt)
 	if !now.Before(GivesUpAt(x)) && x.Status.Asking() {
 		return s.giveUp(ctx, actor, x)
@@ -372,13 +401,13 @@ func (s *Service) wait(ctx context.Context, actor domain.Actor, x domain.Transac
 	next := now.Add(again)
 	status := x.Status
 	if !x.Status.Asking() {
-		again, next = 0, time.Time{}
+		again, next = 0, now.Add(AskPersonEvery)
 	}
 	err := s.write(ctx, x.MerchantID, settling, question, func(tx *store.Tx) error {
 		if x.Status == domain.TxPending && now.After(x.LastSendAt) {
 			var err error
 			status, err = s.settle(ctx, tx, actor, x, answer{to: domain.TxUnknown, outcome: outcome, raw: raw,
-				set: store.Settlement{To: domain.TxUnknown, NextAskAt: next, At: now}}, question)
+				set: store.Settlement{To: domain.TxUnknown, NextAskAt: next, At: now, Said: said}}, question)
 			if err != nil {
 				return err
 			}
@@ -386,6 +415,11 @@ func (s *Service) wait(ctx context.Context, actor domain.Actor, x domain.Transac
 		}
 		if err := tx.NoteAsk(ctx, x.ID, now, next, absent); err != nil {
 			return err
+		}
+		if said != nil {
+			if err := tx.NoteSaid(ctx, x.ID, *said); err != nil {
+				return err
+			}
 		}
 		if len(raw) == 0 {
 			return nil
@@ -402,11 +436,11 @@ func (s *Service) giveUp(ctx context.Context, actor domain.Actor, x domain.Trans
 	err := s.write(ctx, x.MerchantID, settling, question, func(tx *store.Tx) error {
 		var err error
 		status, err = s.settle(ctx, tx, actor, x, answer{to: domain.TxNeedsPerson, outcome: "no outcome in time",
-			set: store.Settlement{To: domain.TxNeedsPerson, At: now}}, question)
+			set: store.Settlement{To: domain.TxNeedsPerson, At: now, NextAskAt: now.Add(AskPersonEvery)}}, question)
 		if err != nil {
 			return err
 		}
-		return tx.NoteAsk(ctx, x.ID, now, time.Time{}, false)
+		return tx.NoteAsk(ctx, x.ID, now, now.Add(AskPersonEvery), false)
 	})
 	return Resolved{Status: status}, err
 }

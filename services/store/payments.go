@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -137,6 +138,7 @@ const transactionColumns = `t.id, t.payment_id, t.connection_id, t.reference, t.
 	t.original_ref, coalesce(t.provider_ref, ''), t.provider_code, t.provider_text, t.auth_code, t.redirect_url, t.note, t.schedule_ref, t.device_ref,
 	coalesce(t.created_by, '00000000-0000-0000-0000-000000000000'), t.created_by_name,
 	t.created_at, t.last_send_at, t.asked, t.absent, t.last_asked_at, t.next_ask_at, t.settled_at, t.tip_minor, t.final, t.expires_at, t.cancel_ref,
+	t.said, t.before_status, t.before_reason, t.before_at, t.hand_status, t.hand_by_name, t.hand_at, t.hand_note,
 	t.surcharge_minor, t.captures_at,
 	coalesce((select a.decided_by_name from approvals a where a.merchant_id = t.merchant_id and a.transaction_id = t.id), '')`
 
@@ -144,15 +146,23 @@ func scanTransaction(row interface{ Scan(...any) error }, m domain.MerchantID, s
 	x := domain.Transaction{MerchantID: m}
 	var code string
 	var amount, tip, surcharge int64
-	var asked, next, settled, expires, captures sql.NullTime
+	var asked, next, settled, expires, before, hand, captures sql.NullTime
+	var said []byte
 	err := row.Scan(&x.ID, &x.PaymentID, &x.ConnectionID, &x.Reference, &x.Type, &x.Status, &code, &amount, &x.Reason, &x.AttemptRef,
 		&x.OriginalRef, &x.ProviderRef, &x.ProviderCode, &x.ProviderText, &x.AuthCode, &x.RedirectURL, &x.Note, &x.ScheduleRef, &x.DeviceRef, &x.CreatedBy, &x.CreatedName,
 		&x.CreatedAt, &x.LastSendAt, &x.Asked, &x.Absent, &asked, &next, &settled,
-		&tip, &x.Final, &expires, &x.CancelRef, &surcharge, &captures,
-		&x.ApprovedBy)
+		&tip, &x.Final, &expires, &x.CancelRef,
+		&said, &x.Before.Status, &x.Before.Reason, &before, &x.Hand.Status, &x.Hand.ByName, &hand, &x.Hand.Note,
+		&surcharge, &captures, &x.ApprovedBy)
 	if err != nil {
 		return x, err
 	}
+	if len(said) > 0 {
+		if err := json.Unmarshal(said, &x.Said); err != nil {
+			return x, fmt.Errorf("store: what was said about transaction %s: %w", x.ID, err)
+		}
+	}
+	x.Before.At, x.Hand.At = before.Time, hand.Time
 	cur, err := seen.get(code)
 	if err != nil {
 		return x, err
@@ -230,7 +240,12 @@ type Settlement struct {
 	// Reopen lets To (unknown) follow "failed, never arrived": the call itself
 	// came back with a doubt after that verdict.
 	Reopen bool
-	At     time.Time
+	// Said is the answer itself, kept for the comparison with our record; nil
+	// when nobody answered.
+	Said *domain.Said
+	// Hand is what a person wrote down, when a person settles it.
+	Hand *domain.ByHand
+	At   time.Time
 }
 
 // Settle moves a transaction to a new status if the table of transitions allows
@@ -262,15 +277,30 @@ func (t *Tx) Settle(ctx context.Context, payment domain.PaymentID, id domain.Tra
 		// A provider may say "not final yet" again with more to tell.
 		before = append(before, string(domain.TxProcessing))
 	}
+	said, err := saidJSON(s.Said)
+	if err != nil {
+		return false, err
+	}
+	var hand domain.ByHand
+	if s.Hand != nil {
+		hand = *s.Hand
+	}
 	res, err := t.q.ExecContext(ctx, `update transactions set status = $3, reason = $4,
 			provider_ref = coalesce(provider_ref, $5), provider_code = case when $6 = '' then provider_code else $6 end,
 			provider_text = case when $7 = '' then provider_text else $7 end, auth_code = case when $8 = '' then auth_code else $8 end,
 			redirect_url = case when $9 then '' when $10 = '' then redirect_url else $10 end,
 			next_ask_at = $11, settled_at = case when $9 then $12::timestamptz else null end,
-			tip_minor = coalesce($15, tip_minor), expires_at = coalesce($16, expires_at), cancel_ref = case when $17 = '' then cancel_ref else $17 end
+			tip_minor = coalesce($15, tip_minor), expires_at = coalesce($16, expires_at), cancel_ref = case when $17 = '' then cancel_ref else $17 end,
+			said = coalesce($18::jsonb, said),
+			before_status = case when status in ('declined', 'failed') then status else before_status end,
+			before_reason = case when status in ('declined', 'failed') then reason else before_reason end,
+			before_at = case when status in ('declined', 'failed') then settled_at else before_at end,
+			hand_status = case when $19 = '' then hand_status else $19 end, hand_by_name = case when $19 = '' then hand_by_name else $20 end,
+			hand_at = case when $19 = '' then hand_at else $12::timestamptz end, hand_note = case when $19 = '' then hand_note else $21 end
 		where merchant_id = $1 and id = $2 and (status = any($13) or $14 and status = 'failed' and reason = 'never_arrived')`,
 		t.m, id, s.To, s.Reason, nullString(s.ProviderRef), s.ProviderCode, s.ProviderText, s.AuthCode, final, s.RedirectURL,
-		nullTime(s.NextAskAt), s.At, before, s.Reopen && s.To == domain.TxUnknown, nullAmount(s.Tip), nullTime(s.ExpiresAt), s.CancelRef)
+		nullTime(s.NextAskAt), s.At, before, s.Reopen && s.To == domain.TxUnknown, nullAmount(s.Tip), nullTime(s.ExpiresAt), s.CancelRef,
+		said, hand.Status, hand.ByName, hand.Note)
 	if err != nil {
 		return false, dbError("settle", err)
 	}
@@ -322,6 +352,30 @@ func (t *Tx) keepBooks(ctx context.Context, payment domain.PaymentID, settled do
 // pending: what it may take is held from this commit on.
 func (t *Tx) KeepBooks(ctx context.Context, payment domain.PaymentID, at time.Time) error {
 	return t.keepBooks(ctx, payment, domain.TransactionID{}, Settlement{At: at})
+}
+
+// saidJSON is an answer as its column keeps it; NULL for none.
+func saidJSON(s *domain.Said) (sql.NullString, error) {
+	if s == nil {
+		return sql.NullString{}, nil
+	}
+	clean := *s
+	clean.Text, clean.Code, clean.Ref = asText(s.Text), asText(s.Code), asText(s.Ref)
+	clean.AuthCode, clean.Brand = asText(s.AuthCode), asText(s.Brand)
+	b, err := json.Marshal(clean)
+	return sql.NullString{String: string(b), Valid: true}, err
+}
+
+// NoteSaid keeps an answer that settles nothing, unless a newer one is kept
+// already. It locks the transaction, so it comes after Settle.
+func (t *Tx) NoteSaid(ctx context.Context, id domain.TransactionID, s domain.Said) error {
+	said, err := saidJSON(&s)
+	if err != nil {
+		return err
+	}
+	_, err = t.q.ExecContext(ctx, `update transactions set said = $3::jsonb
+		where merchant_id = $1 and id = $2 and (said is null or (said ->> 'at')::timestamptz <= $4)`, t.m, id, said, s.At)
+	return dbError("note said", err)
 }
 
 // NoteAsk records a status question. absent counts the answers "not known" that
@@ -388,6 +442,17 @@ func (t *Tx) OpenTransactions(ctx context.Context, overdue time.Time, limit int)
 	rows, err := t.q.QueryContext(ctx, `select id from transactions where merchant_id = $1 and status in ('pending', 'processing', 'unknown')
 		and next_ask_at < $2 order by next_ask_at limit $3`, t.m, overdue, limit)
 	return collect("open transactions", rows, err, func() (id domain.TransactionID, err error) {
+		err = rows.Scan(&id)
+		return id, err
+	})
+}
+
+// WaitingForPerson lists transactions that wait for a person and that nobody has
+// asked the provider about for long enough.
+func (t *Tx) WaitingForPerson(ctx context.Context, due time.Time, limit int) ([]domain.TransactionID, error) {
+	rows, err := t.q.QueryContext(ctx, `select id from transactions where merchant_id = $1 and status = 'needs_person'
+		and (next_ask_at is null or next_ask_at <= $2) order by next_ask_at nulls first limit $3`, t.m, due, limit)
+	return collect("waiting for a person", rows, err, func() (id domain.TransactionID, err error) {
 		err = rows.Scan(&id)
 		return id, err
 	})

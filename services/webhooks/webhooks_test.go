@@ -346,15 +346,27 @@ func TestALateApprovalWinsOverADecline(t *testing.T) {
 	x := h.lostSale(1250)
 	h.tell(h.about(x, map[string]any{"result": "ERROR", "message": "declined", "code": "2003"}))
 	h.tell(h.about(x, nil))
-	if d := h.get(x.PaymentID); d.Payment.Status != domain.PaymentApproved {
+	d := h.get(x.PaymentID)
+	if d.Payment.Status != domain.PaymentApproved {
 		t.Errorf("%s", d.Payment.Status)
+	}
+	if was := d.Sale().Before; was.Status != domain.TxDeclined || was.Reason == "" || was.At.IsZero() {
+		t.Errorf("the earlier no is not kept: %+v", was)
 	}
 	// And nothing takes an approval back.
 	h.tell(h.about(x, map[string]any{"result": "ERROR", "message": "declined again", "code": "2003"}))
 	if d := h.get(x.PaymentID); d.Payment.Status != domain.PaymentApproved {
 		t.Errorf("%s", d.Payment.Status)
 	}
-	// But somebody is told that the provider says otherwise now.
+	// But it is kept beside the record, and somebody is told that the provider says
+	// otherwise now.
+	d = h.get(x.PaymentID)
+	if diff := domain.Differences(d.Payment, d.Transactions, d.Sale()); d.Sale().Said.Verdict != domain.SaidDeclined || len(diff) == 0 || diff[0] != "Outcome" {
+		t.Errorf("the provider said %+v, which differs in %v", d.Sale().Said, diff)
+	}
+	if n := h.count(`select count(*) from audit_log where action = 'payment.sale.differs' and result = 'declined'`); n != 1 {
+		t.Errorf("%d audit rows for the difference, want 1", n)
+	}
 	if n := h.count(`select count(*) from callbacks where status = 'quarantined'`); n != 1 {
 		t.Errorf("%d callbacks wait for a person, want 1", n)
 	}
@@ -531,11 +543,12 @@ func TestWhatDoesNotFitIsAcknowledgedAndQuarantined(t *testing.T) {
 	}
 }
 
-// money is every payment and transaction as the database has them.
+// money is every payment and transaction as the database has them, but for what
+// the provider last said, which decides nothing.
 func (h *house) money() string {
 	h.t.Helper()
 	var s string
-	must(h.t, h.owner.QueryRow(`select (select string_agg(p::text, e'\n' order by p.id) from payments p) || (select string_agg(t::text, e'\n' order by t.id) from transactions t)`).Scan(&s))
+	must(h.t, h.owner.QueryRow(`select (select string_agg(p::text, e'\n' order by p.id) from payments p) || (select string_agg((to_jsonb(t) - 'said')::text, e'\n' order by t.id) from transactions t)`).Scan(&s))
 	return s
 }
 

@@ -38,6 +38,21 @@
   };
   const overLimit = (minor, set) => set.max && minor > BigInt(set.max);
   const readAmount = (input) => minorOf(input.value, Number(settingsOf(input).exponent));
+  // A tip above a fifth of what it is given on asks once more; the server asks
+  // for it too.
+  const askAboutTip = (form) => {
+    const ask = form && $("[data-tip-ask]", form);
+    if (!ask) return;
+    const typed = $("input[name=amount]", form);
+    const part = $("input[name=tip]", form);
+    const sum = typed && readAmount(typed);
+    let bare = null, tip = null;
+    if (part) { tip = minorOf(part.value, Number(settingsOf(typed || part).exponent)); bare = sum !== null && sum !== undefined && tip !== null ? sum - tip : null; }
+    else if (typed?.dataset.tipOn) { tip = sum; bare = BigInt(typed.dataset.tipOn); }
+    const large = tip !== null && bare !== null && tip > 0n && tip * 5n > bare;
+    if (large) ask.hidden = false;
+    else if (!$("[aria-invalid]", ask)) ask.hidden = true;
+  };
   const showAmount = (input) => {
     const set = settingsOf(input);
     const minor = readAmount(input);
@@ -52,12 +67,14 @@
         const target = document.getElementById(id);
         if (!target || target.getAttribute("aria-busy") === "true") continue;
         const shown = id === input.dataset.alone ? minor : sum;
-        const bare = shown === null || (shown === 0n && target.dataset.bare !== undefined);
-        target.textContent = ((target.dataset.verb || "") + (bare ? target.dataset.bare ?? "–" : words(shown, set))).trim();
+        const bare = shown === null || (shown === 0n && target.dataset.bare !== undefined && target.dataset.zeroToo === undefined);
+        if (bare && target.dataset.empty) target.textContent = target.dataset.empty;
+        else target.textContent = ((target.dataset.verb || "") + (bare ? target.dataset.bare ?? "–" : words(shown, set))).trim();
       }
     }
     const whole = input.dataset.partOf && document.getElementById(input.dataset.partOf);
     if (whole) showAmount(whole);
+    askAboutTip(input.form);
     const sign = $("[data-sign]", input.parentElement);
     if (sign) sign.textContent = set.sign || set.code;
     if (minor !== null && overLimit(minor, set)) amountError(input, set.maxWords);
@@ -68,6 +85,7 @@
   document.addEventListener("input", (event) => {
     const input = event.target;
     if (input.matches?.("[data-amount-for]")) showAmount(input);
+    else if (input.matches?.("input[name=tip]")) askAboutTip(input.form);
   });
   document.addEventListener("focusout", (event) => {
     const input = event.target;
@@ -271,6 +289,27 @@
   };
   prepare();
   document.addEventListener("htmx:after:swap", prepare);
+
+  // ---- Countdowns. The server says how many seconds are left, so that a till's
+  // wrong clock does no harm; the time itself stands beside it. No reader is told
+  // of a tick.
+  const clocks = new WeakMap(); // element -> {left, since}
+  const leftWords = (s) => (s <= 0 ? "now" : s < 60 ? s + " s left" : s < 3600 ? Math.floor(s / 60) + " min " + (s % 60) + " s left" : Math.floor(s / 3600) + " h " + Math.floor((s % 3600) / 60) + " min left");
+  const tick = () => {
+    for (const el of $$("[data-until]")) {
+      let clock = clocks.get(el);
+      if (!clock || clock.left !== el.dataset.left || clock.until !== el.dataset.until) {
+        clock = { left: el.dataset.left, until: el.dataset.until, since: performance.now(), over: Number(el.dataset.left) <= 0 };
+        clocks.set(el, clock);
+      }
+      const left = Math.max(0, Number(clock.left) - Math.floor((performance.now() - clock.since) / 1000));
+      const text = leftWords(left);
+      if (el.textContent !== text) el.textContent = text;
+      if (left === 0 && !clock.over) { clock.over = true; $("#payment-live[hx-get]")?.dispatchEvent(new CustomEvent("refresh")); }
+    }
+  };
+  tick();
+  setInterval(tick, 1000);
 
   // ---- Dialogs and menus.
   document.addEventListener("click", (event) => {

@@ -62,9 +62,11 @@ type Receipt struct {
 	Facts    []Line // sale, card, authorisation code, reference
 	Amounts  []Line // parts of the total, then what was refunded
 	Total    string
-	Outcome  string // "APPROVED"
-	Words    string // one more sentence, for example "Card not present"
-	Test     bool   // prints TEST across the total
+	// TotalWord stands before the total; empty: "TOTAL".
+	TotalWord string
+	Outcome   string // "APPROVED"
+	Words     string // one more sentence, for example "Card not present"
+	Test      bool   // prints TEST across the total
 }
 
 // Format writes an amount the way a page does: with the sign of its currency,

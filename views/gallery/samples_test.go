@@ -145,6 +145,10 @@ func form(p domain.Payment) pages.RefundFormView {
 	return pages.RefundFormView{PaymentID: p.ID, CSRF: "csrf-value", Key: "key-value", Refundable: p.Refundable(), Held: p.Held, Card: p.Card, Dialog: true}
 }
 
+func saleActions(refund domain.Denial) []pages.ActionButton {
+	return []pages.ActionButton{{Action: domain.ActRefund, Denied: refund}, {Action: domain.ActVoid, Denied: domain.DeniedCapability}, {Action: domain.ActTip, Denied: domain.DeniedCapability}}
+}
+
 func approved() pages.PaymentView {
 	m := layout()
 	p := payment(30, "7K2M04Q9", domain.PaymentApproved, 9260, 111*time.Minute)
@@ -152,7 +156,7 @@ func approved() pages.PaymentView {
 	s.ProviderRef, s.ProviderCode = "20261120-ng7f31c0a9d2", "0000"
 	f := form(p)
 	return pages.PaymentView{
-		Layout: m, Payment: p, Transactions: []domain.Transaction{s}, Check: domain.DeniedNothingToAsk, RefundForm: &f, Receipt: receipt(m, p),
+		Layout: m, Payment: p, Transactions: []domain.Transaction{s}, Actions: saleActions(domain.Possible), Check: domain.DeniedNothingToAsk, RefundForm: &f, Receipt: receipt(m, p),
 		Messages: map[domain.TransactionID][]pages.ProviderMessage{s.ID: {
 			{At: p.CreatedAt, Text: `POST /transaction/…/debit  merchantTransactionId=7f31c0a9 amount="92.60" currency=GBP`},
 			{At: p.CreatedAt.Add(time.Second), Text: `200  {"success":true,"returnType":"FINISHED"}`},
@@ -168,6 +172,7 @@ func refundUnknown() pages.PaymentView {
 	v.Transactions = append([]domain.Transaction{r}, v.Transactions...)
 	v.GivesUpAt = map[domain.TransactionID]time.Time{r.ID: now.Add(25 * time.Minute)}
 	v.Check, v.Live = domain.Possible, true
+	v.Actions = []pages.ActionButton{{Action: domain.ActRefund}, {Action: domain.ActVoid, Denied: domain.DeniedBusy}, {Action: domain.ActTip, Denied: domain.DeniedBusy}}
 	f := form(v.Payment)
 	v.RefundForm = &f
 	return v
@@ -178,12 +183,12 @@ func open(s domain.PaymentStatus, t domain.TransactionStatus) pages.PaymentView 
 	p := payment(31, "Q6T1ZB4M", s, 4200, 40*time.Second)
 	tx := sale(p, t)
 	tx.SettledAt = time.Time{}
-	v := pages.PaymentView{Layout: m, Payment: p, Refund: domain.DeniedOutcomeOpen, Check: domain.Possible, Live: true, JustTaken: true}
+	v := pages.PaymentView{Layout: m, Payment: p, Actions: saleActions(domain.DeniedOutcomeOpen), Check: domain.Possible, Live: true, JustTaken: true}
 	if t == domain.TxUnknown || t == domain.TxNeedsPerson {
 		tx.Asked, tx.LastAskedAt, tx.NextAskAt = 2, now, now.Add(30*time.Second)
 	}
 	if !t.Open() {
-		tx.Reason, v.Refund, v.Check, v.Live = domain.ReasonInsufficientFunds, domain.DeniedNotApproved, domain.DeniedNothingToAsk, false
+		tx.Reason, v.Actions, v.Check, v.Live = domain.ReasonInsufficientFunds, nil, domain.DeniedNothingToAsk, false
 		if t == domain.TxFailed {
 			tx.Reason = domain.ReasonNeverArrived
 		}
@@ -344,7 +349,7 @@ func samples(frameURL, origin string) []sample {
 	refused.Transactions = append([]domain.Transaction{declined}, refused.Transactions...)
 	add("payment-refund-declined", pages.Payment(refused))
 	cannot := approved()
-	cannot.Refund, cannot.RefundForm = domain.DeniedCapability, nil
+	cannot.Actions, cannot.RefundForm = saleActions(domain.DeniedRemoved), nil
 	add("payment-refund-impossible", pages.Payment(cannot))
 
 	p := approved().Payment
@@ -370,6 +375,7 @@ func samples(frameURL, origin string) []sample {
 		add("error-"+time.Duration(status).String()[:3], pages.ErrorPage(v))
 	}
 	connectionSamples(add)
+	outcomeSamples(func(sm sample) { out = append(out, sm) })
 	approvalSamples(add)
 	worklistSamples(add)
 	add("account", pages.Account(pages.AccountView{Layout: layout(), Name: "Maya Okafor", Email: "maya@harbourandrye.example", Role: "Owner", SignedInAt: now.Add(-time.Hour), EndsAt: now.Add(11 * time.Hour), IdleFor: 15 * time.Minute}))

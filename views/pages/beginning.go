@@ -1,8 +1,6 @@
 package pages
 
 import (
-	"strings"
-
 	"github.com/counterfoil/counterfoil/services/domain"
 	"github.com/counterfoil/counterfoil/views/components"
 	"github.com/counterfoil/counterfoil/views/layouts"
@@ -42,70 +40,25 @@ func storable(v PaymentView) bool {
 	return v.Begin.StoreCard == domain.Possible && !v.Begin.Root.ID.IsZero()
 }
 
-// beginsOtherwise are the notes of what began as something else than a sale: a
-// link, a hold, a payout, a stored card. mine is false for everything else.
-func beginsOtherwise(v PaymentView, t domain.Transaction, newest bool) (n note, show, mine bool) {
+// linkNote are the notes of a link that nobody has paid on yet. mine is false
+// for everything else.
+func linkNote(v PaymentView, t domain.Transaction) (n note, mine bool) {
 	amount, provider, at := v.Layout.Money(t.Amount), providerWord(v.Payment), eventTime(v, t.CreatedAt)
-	switch {
-	case t.Link() && t.Status == domain.TxProcessing:
-		n = note{tone: "info", icon: "link", title: "Waiting for the customer to pay " + amount, text: "Nothing is taken before. This page follows what happens."}
-		return n, true, true
-	case t.Link() && t.Status == domain.TxPending:
-		return note{tone: "info", icon: "loader-circle", title: "Making a link for " + amount, text: "Sent at " + at + ". This page follows what happens.", forbid: "Do not make another one."}, true, true
-	case t.Link() && t.Status == domain.TxUnknown:
-		n = note{tone: "unknown", icon: "circle-question-mark", title: "We do not know yet whether the link was made", text: "We sent it at " + at + " and " + provider + " did not answer. " + asking(v, t),
-			forbid: "Do not make another one.", after: amount + " stays out of every total until we know." + takesOver(v, t)}
-		return n, true, true
+	if !t.Link() {
+		return note{}, false
 	}
-	words, mine := beginnings[t.Type]
-	if !mine {
-		return note{}, false, false
-	}
-	fill := strings.NewReplacer("{amount}", amount).Replace
 	switch t.Status {
-	case domain.TxPending, domain.TxProcessing:
-		n = note{tone: "info", icon: "loader-circle", title: fill(words.doing), text: "Sent at " + at + ". This page follows what happens.", forbid: words.forbid}
-		if v.FrameURL != "" {
-			n.title, n.forbid = "Waiting for the card", ""
-			n.text = words.before + " before the card is typed on " + possessive(provider) + " page. This page follows what happens."
-		}
+	case domain.TxProcessing:
+		return note{tone: "info", icon: "link", title: "Waiting for the customer to pay " + amount, text: "Nothing is taken before. This page follows what happens."}, true
+	case domain.TxPending:
+		return note{tone: "info", icon: "loader-circle", title: "Making a link for " + amount, text: "Sent at " + at + ". This page follows what happens.", forbid: "Do not make another one."}, true
 	case domain.TxUnknown:
-		n = note{tone: "unknown", icon: "circle-question-mark", title: fill(words.unknown), text: "We sent it at " + at + " and " + provider + " did not answer, so it may or may not have gone through. " + asking(v, t),
-			forbid: words.forbid, after: takesOver(v, t)}
-	case domain.TxNeedsPerson:
-		n = note{tone: "warn", icon: "user-round-search", title: fill(words.person), forbid: words.forbid,
-			text: "We asked " + provider + " " + components.Count(t.Asked, "time", "times") + " since " + at + " and stopped asking. A person must find it at the provider: its reference there is " + t.AttemptRef + "."}
-	case domain.TxDeclined:
-		n = explained(note{tone: "bad", icon: "circle-x", title: "Declined. " + words.nothing}, t)
-	case domain.TxFailed:
-		n = explained(note{tone: "quiet", icon: "circle-x", title: words.failed + " " + words.nothing}, t)
-	case domain.TxApproved:
-		n = note{tone: "good", icon: "circle-check", title: fill(words.done), text: v.Payment.Card.Prose() + "."}
-		if t.AuthCode != "" {
-			n.text += " Auth code " + t.AuthCode + "."
-		}
-		n.after = fill(words.after)
-		if t.Type == domain.Deregister {
-			n.text = v.Payment.Card.Prose() + ". " + providerWord(v.Payment) + " forgot it too."
-		}
-		if t.Type == domain.Register && t.Note != "" {
-			n.text = v.Payment.Card.Prose() + ", " + t.Note + "."
-		}
+		n := openNote(v, t, note{tone: "unknown", icon: "circle-question-mark", title: "We do not know yet whether the link was made", forbid: "Do not make another one."})
+		n.text = "We sent it at " + at + " and " + provider + " did not answer. " + asking(v, t)
+		n.after = amount + " stays out of every total until we know." + takesOver(v, t)
+		return n, true
 	}
-	settled := !t.Status.Open()
-	return n, !settled || newest && (t.Status != domain.TxApproved || v.JustTaken || t.Amount.IsZero()), true
-}
-
-// beginnings are the words of each.
-var beginnings = map[domain.TransactionType]struct{ doing, before, unknown, person, forbid, nothing, failed, done, after string }{
-	domain.Preauth: {"Holding {amount}", "Nothing is held", "We do not know yet whether {amount} is held", "A person must find out whether {amount} is held",
-		"Do not hold it again.", "Nothing is held.", "It did not happen.", "{amount} held", "Nothing is taken before you capture it."},
-	domain.Payout: {"Paying out {amount}", "Nothing is paid out", "We do not know yet whether {amount} was paid out", "A person must find out whether {amount} was paid out",
-		"Do not pay it out again or give cash.", "Nothing was paid out.", "It did not happen.", "{amount} paid out", "The customer usually sees it in 3 to 5 working days."},
-	domain.Register: {"Storing the card", "Nothing is stored", "We do not know yet whether the card was stored", "A person must find out whether the card was stored",
-		"Do not store it again.", "Nothing was stored.", "It did not happen.", "Card stored", "It stands under Stored cards."},
-	domain.Deregister: {"Forgetting the card", "", "We do not know yet whether the card was forgotten", "A person must find out whether the card was forgotten",
-		"It is not charged meanwhile.", "The card is still stored.", "It did not happen.", "Card forgotten", ""},
+	return note{}, false
 }
 
 // beganTitle is the timeline's title of what has a word of its own; empty for

@@ -32,7 +32,7 @@ func waitingWords(m layouts.Model, p domain.Payment) string {
 	since := m.Zone().Row(p.CreatedAt)
 	switch {
 	case p.Status == domain.PaymentNeedsPerson:
-		return "Sent at " + since + ". We stopped asking " + providerWord(p) + "; find out there, and do not charge again."
+		return "Sent at " + since + ". We ask " + providerWord(p) + " once a day now; find out there, and do not charge again."
 	case p.Status == domain.PaymentUnknown:
 		return providerWord(p) + " did not answer at " + since + ". We are checking; do not charge again."
 	case p.Held.IsPositive():

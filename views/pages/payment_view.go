@@ -25,11 +25,25 @@ type PaymentView struct {
 	Live bool
 	// JustTaken says that the form led here (?new=1): the result is said in full.
 	JustTaken bool
-	// Refund is Possible or why not; likewise Check.
-	Refund domain.Denial
-	Check  domain.Denial
-	// RefundForm is the dialog's form; nil when Refund is not Possible.
+	// Actions are what can be done to a payment like this one, in the order of
+	// the page, each with its reason when it cannot be done now.
+	Actions []ActionButton
+	// Check is Possible or why not.
+	Check domain.Denial
+	// RefundForm is the refund dialog's form; nil when a refund is not possible.
 	RefundForm *RefundFormView
+	// Forms are the dialogs of the other actions that are possible.
+	Forms []ActionFormView
+	// Decides says per open transaction when the provider's "not known" begins to
+	// count.
+	Decides map[domain.TransactionID]Deciding
+	// ForPerson are the transactions that a person may settle by hand; MaySettle
+	// says that this one may.
+	ForPerson map[domain.TransactionID]bool
+	MaySettle bool
+	// MayAsk says that the provider can be asked about every operation of the
+	// payment by whoever looks at it.
+	MayAsk bool
 	// FrameURL is the provider's page while a card is to be typed; FrameNow
 	// says that this page's frame-src names its origin, so that the frame may
 	// be shown. The link is always shown.
@@ -41,6 +55,13 @@ type PaymentView struct {
 	Begin     BeginningView
 	// Requests wait for another person's approval.
 	Requests []domain.Approval
+}
+
+// Deciding is a provider's rule about "not known": from At on it counts, and
+// Wants such answers are needed, of which there were Has.
+type Deciding struct {
+	At         time.Time
+	Wants, Has int
 }
 
 // ProviderMessage is one line of what was said between us and a provider,

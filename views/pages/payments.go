@@ -25,8 +25,6 @@ func paymentURL(id domain.PaymentID) templ.SafeURL {
 	return templ.SafeURL("/payments/" + id.String())
 }
 
-func refundURL(id domain.PaymentID) templ.SafeURL { return paymentURL(id) + "/refund" }
-
 // isHeld says that some of the payment's money has no outcome.
 func isHeld(p domain.Payment) bool {
 	return p.Status == domain.PaymentUnknown || p.Status == domain.PaymentNeedsPerson || p.Held.IsPositive()

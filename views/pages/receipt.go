@@ -35,11 +35,34 @@ func receiptOf(m layouts.Model, merchant domain.Merchant, p domain.Payment) comp
 	if p.OrderReference != "" {
 		r.Facts = append(r.Facts, components.Line{Label: "Order", Value: p.OrderReference})
 	}
+	r.Outcome = strings.ToUpper(p.Status.Label())
 	total := p.Amount
-	if p.Captured.IsPositive() {
+	switch {
+	case p.Status == domain.PaymentVoided:
+		r.Outcome = "VOID"
+		r.TotalWord = "VOIDED"
+		r.Amounts = append(r.Amounts, components.Line{Label: "Amount", Value: m.Money(total)}, components.Line{Label: "Voided", Value: m.Money(negative(total))})
+		r.Total = m.Money(money.Zero(total.Currency()))
+		if p.Kind == domain.Preauth {
+			r.Words = "The hold was released. Nothing was charged"
+		}
+		return r
+	case p.Kind == domain.Preauth && p.Captured.IsZero():
+		r.Facts[0].Label = "Held"
+		r.Outcome, r.Words, r.TotalWord = "AUTHORISED, NOT CHARGED", "Held on the card; nothing was taken", "HELD"
+		total = p.Authorised
+		r.Amounts = append(r.Amounts, components.Line{Label: "Authorised", Value: m.Money(total)})
+		r.Total = m.Money(total)
+		return r
+	case p.Captured.IsPositive():
 		total = p.Captured // an adjustment or a capture may have changed it
 	}
-	r.Amounts = append(r.Amounts, components.Line{Label: "Amount", Value: m.Money(total)})
+	bare, err := total.Sub(p.Tip)
+	if p.Tip.IsPositive() && err == nil {
+		r.Amounts = append(r.Amounts, components.Line{Label: "Sale", Value: m.Money(bare)}, components.Line{Label: "Tip", Value: m.Money(p.Tip)})
+	} else {
+		r.Amounts = append(r.Amounts, components.Line{Label: "Amount", Value: m.Money(total)})
+	}
 	if p.Refunded.IsPositive() {
 		r.Amounts = append(r.Amounts, components.Line{Label: "Refunded", Value: m.Money(negative(p.Refunded))})
 		if left, err := p.Captured.Sub(p.Refunded); err == nil {
@@ -47,7 +70,6 @@ func receiptOf(m layouts.Model, merchant domain.Merchant, p domain.Payment) comp
 		}
 	}
 	r.Total = m.Money(total)
-	r.Outcome = strings.ToUpper(p.Status.Label())
 	return r
 }
 

@@ -37,15 +37,3 @@ func refundHint(v RefundFormView) string {
 	}
 	return s
 }
-
-// notTakenYet says that the sale itself is still open.
-func notTakenYet(p domain.Payment) bool {
-	if p.Amount.IsZero() {
-		return false // a card that is stored takes nothing
-	}
-	switch p.Status {
-	case domain.PaymentProcessing, domain.PaymentUnknown, domain.PaymentNeedsPerson:
-		return p.Captured.IsZero()
-	}
-	return false
-}

@@ -130,7 +130,7 @@ func nextWords(m layouts.Model, r UnendedRow) string {
 	}
 	switch {
 	case x.Status == domain.TxNeedsPerson:
-		return "We stopped asking " + by + ". Find out there what became of it, then write it down on the payment’s page." + asked
+		return "We ask " + by + " once a day now. Find out there what became of it, then write it down on the payment’s page." + asked
 	case r.NoQuestion:
 		return by + " offers no question about it. It ends when " + by + " tells us, or a person writes down what became of it."
 	case x.Link():
