@@ -331,6 +331,15 @@ func (h *house) start(t testing.TB, armed string, ahead time.Duration) {
 	}
 	h.forgetTheDead(t)
 	h.product = h.launch(t, armed, ahead)
+	if armed != "" {
+		// A line of the resolver may kill it before it listens.
+		until(t, "the product listens or dies", 5*time.Millisecond, func() bool {
+			return strings.Contains(h.product.text(), "listening on ") || !h.product.alive()
+		})
+		if !h.product.alive() && h.product.wasKilled() {
+			return
+		}
+	}
 	h.base.Store(h.product.line(t, "listening on "))
 }
 

@@ -269,7 +269,7 @@ func (h *house) checkForms(t testing.TB) {
 	answered := h.answered.all()
 	found, err := h.owner.Query(`
 		select k.key, t.type from idempotency_keys k join transactions t on t.id = k.transaction_id and t.payment_id = k.payment_id
-		union all select 'deregister ' || t.payment_id, t.type from transactions t where t.type = 'deregister'`)
+		union select 'deregister ' || t.payment_id, t.type from transactions t where t.type = 'deregister'`)
 	must(t, err)
 	defer func() { _ = found.Close() }()
 	for found.Next() {
