@@ -68,12 +68,7 @@ var (
 	refundCapture = &action{name: "refund of a capture, Cardflo", typ: "refund", provider: "cardflo", path: "/refund", after: captureAll, fill: part(refund), rival: more(refund), share: tenth(refund), most: 10}
 )
 
-var actions = []*action{sellCard, sellToken, sellPage, sellLink, hold, holdPage, register, registerPage, payout, forget, refundHandpoint, refundCardflo}
-
-// later join the list with their forms.
-var later = []*action{capturePart, captureAll, captureTip, increase, decrease, voidHold, voidSale, tip, refundCapture}
-
-var _ = later
+var actions = []*action{sellCard, sellToken, sellPage, sellLink, hold, holdPage, register, registerPage, payout, forget, refundHandpoint, refundCardflo, capturePart, captureAll, captureTip, increase, decrease, voidHold, voidSale, tip, refundCapture}
 
 func (a *action) control(h *house) sandbox.Control {
 	if a.provider == "cardflo" {

@@ -73,11 +73,12 @@ type building struct {
 	sandbox  string
 	hp, cf   sandbox.Control
 	product  *process
-	base     atomic.Value // string: where the product answers now
-	serial   atomic.Int64 // amounts and orders that nothing else uses
-	answered tally        // forms that were answered with a redirect
-	broken   tally        // pages that were answered with 500
-	patient  bool         // the queue keeps its own pace, rescue and all
+	base     atomic.Value      // string: where the product answers now
+	serial   atomic.Int64      // amounts and orders that nothing else uses
+	answered tally             // forms that were answered with a redirect
+	broken   tally             // pages that were answered with 500
+	patient  bool              // the queue keeps its own pace, rescue and all
+	crossed  map[string]string // see crossings
 	// furnish makes a merchant with a person, its connections and a card.
 	furnish func(t testing.TB, name, email, handpointKey string) *house
 }
@@ -287,7 +288,7 @@ func newHouse(owner testing.TB, on site) *house {
 	b.env = []string{"DATABASE_URL=" + on.app, "COUNTERFOIL_KEYSET=" + keyfile, "COUNTERFOIL_ADDR=127.0.0.1:0", "COUNTERFOIL_PUBLIC_URL=http://localhost",
 		"COUNTERFOIL_ALLOW_HOSTS=" + strings.Join(hosts, ","), "COUNTERFOIL_LOG=warn"}
 	if !on.patient {
-		b.env = append(b.env, pollEnv+"=150ms")
+		b.env = append(b.env, pollEnv+"=250ms")
 	}
 	owner.Cleanup(func() {
 		if b.product != nil {
@@ -330,6 +331,15 @@ func (h *house) start(t testing.TB, armed string, ahead time.Duration) {
 	}
 	h.forgetTheDead(t)
 	h.product = h.launch(t, armed, ahead)
+	if armed != "" {
+		// A line of the resolver may kill it before it listens.
+		until(t, "the product listens or dies", 5*time.Millisecond, func() bool {
+			return strings.Contains(h.product.text(), "listening on ") || !h.product.alive()
+		})
+		if !h.product.alive() && h.product.wasKilled() {
+			return
+		}
+	}
 	h.base.Store(h.product.line(t, "listening on "))
 }
 

@@ -2,6 +2,7 @@ package faults
 
 import (
 	"errors"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
@@ -18,6 +19,7 @@ const (
 	formsEach  = 60 // at most, by each of them
 	killingFor = 12 * time.Second
 	minKills   = 10
+	minForms   = 24
 )
 
 // work fills in one form after the other. Whoever gets no answer sends the same
@@ -112,9 +114,9 @@ func TestProcessesKilledAtRandomMomentsLoseNothingAndDoubleNothing(t *testing.T)
 		must(t, h.cf.Fault(t.Context(), f))
 	}
 	// And it is never fast, so that many a kill meets a call under way.
-	slow := kit.Fault{Kind: kit.FaultDelayReply, Method: http.MethodPost, DelayMS: 100, Count: tills * formsEach}
-	must(t, h.hp.Fault(t.Context(), slow))
-	must(t, h.cf.Fault(t.Context(), slow))
+	delay := kit.Fault{Kind: kit.FaultDelayReply, Method: http.MethodPost, DelayMS: 100, Count: tills * formsEach}
+	must(t, h.hp.Fault(t.Context(), delay))
+	must(t, h.cf.Fault(t.Context(), delay))
 	stop := make(chan struct{})
 	var people sync.WaitGroup
 	for i := range tills {
@@ -124,20 +126,22 @@ func TestProcessesKilledAtRandomMomentsLoseNothingAndDoubleNothing(t *testing.T)
 	go func() { people.Wait(); close(done) }()
 
 	luck := random(99)
-	kills := 0
+	kills, slow := 0, time.Duration(0)
 	began := time.Now()
 	for working := true; working; {
 		select {
 		case <-done:
 			working = false
-		case <-time.After(time.Duration(luck.IntN(400)) * time.Millisecond):
+		case <-time.After(time.Duration(luck.IntN(400))*time.Millisecond + time.Duration(luck.IntN(4))*slow):
 			h.product.kill()
 			if !h.product.wasKilled() {
 				t.Fatalf("ended with %s instead of by SIGKILL:\n%s", h.product.cmd.ProcessState, h.product.text())
 			}
 			kills++
+			starting := time.Now()
 			h.start(t, "", 0)
-			working = time.Since(began) < killingFor || kills < minKills && time.Since(began) < patience
+			slow = time.Since(starting) // a busy machine gets the more time to work
+			working = time.Since(began) < killingFor || (kills < minKills || len(h.answered.all()) < minForms) && time.Since(began) < 2*patience
 		}
 	}
 	close(stop)
@@ -155,7 +159,7 @@ func TestProcessesKilledAtRandomMomentsLoseNothingAndDoubleNothing(t *testing.T)
 	next.strangers(t, h)
 	forms := len(h.answered.all())
 	t.Logf("%d kills, %d forms, seed %d", kills, forms, seed)
-	if kills < minKills || forms < 2*tills {
+	if kills < minKills || forms < minForms/2 {
 		t.Error("too few kills or forms to show anything")
 	}
 }
@@ -164,7 +168,7 @@ func TestProcessesKilledAtRandomMomentsLoseNothingAndDoubleNothing(t *testing.T)
 // whatever they ask for (I7).
 func (h *house) strangers(t *testing.T, other *house) {
 	t.Helper()
-	rows, err := h.owner.Query(`select id, reference, order_reference from payments where merchant_id = $1 order by created_at limit 25`, other.merchant.String())
+	rows, err := h.owner.Query(`select id, reference, order_reference from payments where merchant_id = $1 order by created_at limit 15`, other.merchant.String())
 	must(t, err)
 	defer func() { _ = rows.Close() }()
 	type payment struct{ id, reference, order string }
@@ -178,10 +182,10 @@ func (h *house) strangers(t *testing.T, other *house) {
 	if len(theirs) == 0 {
 		t.Fatal("the other merchant has no payments to ask for")
 	}
-	lists := []string{"/", "/payments?limit=200", "/payments.csv"}
+	lists := []string{"/", "/payments?limit=200", "/payments.csv", "/preauths", "/tips", "/reviews", "/payments/open", "/cards", "/approvals"}
 	for _, p := range theirs {
 		lists = append(lists, "/payments?q="+p.reference)
-		for _, page := range []string{"", "/refund", "/receipt"} {
+		for _, page := range []string{"", "/refund", "/capture", "/increase", "/decrease", "/void", "/tip", "/settle", "/provider", "/receipt", "/store-card", "/link-cancel"} {
 			res, text, err := h.request(http.MethodGet, "/payments/"+p.id+page, nil)
 			must(t, err)
 			if res.StatusCode != http.StatusNotFound || strings.Contains(text, p.reference) {
@@ -191,9 +195,21 @@ func (h *house) strangers(t *testing.T, other *house) {
 		f, err := sellCard.fill(h, "") // for its hidden fields
 		must(t, err)
 		f.fields = url.Values{"_csrf": f.fields["_csrf"], "_key": f.fields["_key"], "kind": {"part"}, "amount": {"1.00"}, "reason": {"returned"}, "note": {""}}
-		f.path = "/payments/" + p.id + "/refunds"
-		if status, _, err := h.post(f); status != http.StatusNotFound {
-			t.Errorf("I7: a refund of another merchant's payment was answered %d, %v", status, err)
+		for _, path := range []string{"/refunds", "/capture", "/increase", "/decrease", "/void", "/tip"} {
+			f := f
+			f.path = "/payments/" + p.id + path
+			f.fields = maps.Clone(f.fields)
+			switch path {
+			case "/void":
+				f.fields = url.Values{"_csrf": f.fields["_csrf"], "_key": f.fields["_key"], "shown": {"1.00"}, "note": {""}}
+			case "/refunds":
+			default:
+				f.fields.Del("kind")
+				f.fields.Del("reason")
+			}
+			if status, _, err := h.post(f); status != http.StatusNotFound {
+				t.Errorf("I7: %s of another merchant's payment was answered %d, %v", path, status, err)
+			}
 		}
 	}
 	for _, page := range lists {

@@ -40,7 +40,7 @@ func cutActions() []*action {
 	if runs > 0 {
 		return actions
 	}
-	return []*action{sellCard, refundCardflo}
+	return []*action{sellCard, refundCardflo, capturePart}
 }
 
 // lined is a house one of whose lines can be made toxic.

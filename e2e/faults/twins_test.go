@@ -4,6 +4,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -83,10 +84,19 @@ func rounds() int {
 	return 1
 }
 
+// twinActions are those that are posted fifty times: what changes a payment and a
+// sale, or all when there is time.
+func twinActions() []*action {
+	if runs > 0 {
+		return actions
+	}
+	return slices.DeleteFunc(slices.Clone(actions), func(a *action) bool { return a.after == nil && a != sellCard })
+}
+
 func TestTwoProductsOnOneDatabaseDoEachThingOnce(t *testing.T) {
 	t.Parallel()
 	p := newPair(t)
-	for _, a := range actions {
+	for _, a := range twinActions() {
 		for range rounds() {
 			t.Run(strings.NewReplacer(" ", "-", ",", "", "'", "").Replace(a.name), func(t *testing.T) {
 				t.Run("one-key", func(t *testing.T) {
