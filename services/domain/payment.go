@@ -98,7 +98,9 @@ func (m Method) Label() string {
 
 // Card is what we may know of a card: never more than its last four digits.
 type Card struct {
-	Brand  string // "Visa"; empty while unknown
+	// Brand is "Visa"; empty while unknown. What is paid with and is no card is
+	// named here too: "Bank account", "Telephone", "Wallet".
+	Brand  string
 	Last4  string
 	Expiry string // MM/YY
 }
@@ -132,7 +134,7 @@ func CardBrand(s string) string {
 }
 
 // Known says that there is something to show.
-func (c Card) Known() bool { return c.Last4 != "" }
+func (c Card) Known() bool { return c.Last4 != "" || c.Brand != "" }
 
 // Prose is the card in a sentence: "Visa ending 1881".
 func (c Card) Prose() string {
@@ -141,6 +143,8 @@ func (c Card) Prose() string {
 		return "Card not known yet"
 	case c.Brand == "":
 		return "Card ending " + c.Last4
+	case c.Last4 == "":
+		return c.Brand
 	}
 	return c.Brand + " ending " + c.Last4
 }
@@ -152,6 +156,9 @@ func (c Card) Short() string {
 	}
 	if c.Brand == "" {
 		return "·· " + c.Last4
+	}
+	if c.Last4 == "" {
+		return c.Brand
 	}
 	return c.Brand + " ·· " + c.Last4
 }

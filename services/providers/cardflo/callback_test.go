@@ -486,6 +486,12 @@ func TestWhatWasPaidWithIsTold(t *testing.T) {
 		if res.Outcome != providers.Approved || res.Text != want || bytes.Contains(res.Raw, []byte("AT123456789012345678")) {
 			t.Errorf("%s: %+v", in, res)
 		}
+		shown := map[string]string{"ibanData": "Bank account ending 5678", "phoneData": "Telephone ending 7890", "walletData": "Wallet", "cardData": "Visa ending 4321", "": "Card not known yet"}
+		for kind, prose := range shown {
+			if (kind == "" && len(in) < 3 || kind != "" && strings.Contains(in, kind)) && res.Card.Prose() != prose {
+				t.Errorf("%s is shown as %q, want %q", in, res.Card.Prose(), prose)
+			}
+		}
 	}
 }
 

@@ -521,7 +521,7 @@ func TestCardsAreReadInBothShapes(t *testing.T) {
 		`{"type":"visa","expiryMonth":13,"expiryYear":2030,"lastFourDigits":"4321"}`:                        {Brand: "Visa", Last4: "4321"},
 		`{"type":"visa","lastFourDigits":"4111111111111111"}`:                                               {},
 		`{"type":"visa","lastFourDigits":"43x1"}`:                                                           {},
-		`{"_TYPE":"ibanData","iban":"AT123456789012345678"}`:                                                {},
+		`{"_TYPE":"ibanData","iban":"AT123456789012345678"}`:                                                {Brand: "Bank account", Last4: "5678"},
 		`[]`: {}, `"x"`: {}, `null`: {}, `{"creditcardData":7}`: {},
 	} {
 		res := mustSell(t, strings.TrimSuffix(finished, "}")+`,"returnData":`+in+`}`)

@@ -371,8 +371,8 @@ var brands = map[string]string{
 
 func (d returnData) card() domain.Card {
 	var c domain.Card
-	if len(d.LastFour) != 4 || strings.Trim(string(d.LastFour), "0123456789") != "" {
-		return c
+	if !fourDigits(string(d.LastFour)) {
+		return d.instrument()
 	}
 	c.Last4 = string(d.LastFour)
 	for _, name := range []providers.Text{d.Type, d.BinBrand} {
@@ -387,4 +387,30 @@ func (d returnData) card() domain.Card {
 		c.Expiry = string([]byte{'0' + byte(month/10), '0' + byte(month%10), '/', '0' + byte(year/10%10), '0' + byte(year%10)})
 	}
 	return c
+}
+
+func fourDigits(s string) bool { return len(s) == 4 && strings.Trim(s, "0123456789") == "" }
+
+// instrument is what was paid with where that is no card (seed 003,
+// "ReturnData": ibanData, phoneData, walletData): its kind, and the end of its
+// number where that is four digits.
+func (d returnData) instrument() domain.Card {
+	of := func(kind, number string) domain.Card {
+		c := domain.Card{Brand: kind}
+		if end := ending(number); fourDigits(end) {
+			c.Last4 = end
+		}
+		return c
+	}
+	switch {
+	case d.IBANEnding != "":
+		return of("Bank account", string(d.IBANEnding))
+	case d.IBAN != "":
+		return of("Bank account", string(d.IBAN))
+	case d.PhoneNumber != "":
+		return of("Telephone", string(d.PhoneNumber))
+	case d.WalletType != "" || d.WalletID != "":
+		return of("Wallet", "")
+	}
+	return domain.Card{}
 }
