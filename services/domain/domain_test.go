@@ -385,3 +385,50 @@ func TestAnIDThatCannotBeIsAnsweredLikeOneThatIsNotThere(t *testing.T) {
 		}
 	}
 }
+
+func TestAnAmountIsJudgedByWhatIsLeftAndWhatTheProviderOffers(t *testing.T) {
+	part := domain.Capabilities{domain.CanPartRefund, domain.CanPartCapture}
+	st := func(caps domain.Capabilities) domain.Standing {
+		return domain.Standing{Payment: domain.Payment{Amount: money.FromMinor(100, gbp), Captured: money.FromMinor(100, gbp), Refunded: money.FromMinor(20, gbp), Held: money.FromMinor(10, gbp),
+			ChargedBack: money.Zero(gbp), Authorised: money.FromMinor(50, gbp)}, Caps: caps}
+	}
+	eur := money.MustCurrency("EUR")
+	for _, tt := range []struct {
+		name   string
+		act    domain.Action
+		amount money.Amount
+		tip    money.Amount
+		caps   domain.Capabilities
+		want   domain.Denial
+	}{
+		{"refund of what is left", domain.ActRefund, money.FromMinor(70, gbp), money.Amount{}, part, domain.Possible},
+		{"refund of more", domain.ActRefund, money.FromMinor(71, gbp), money.Amount{}, part, domain.DeniedTooMuch},
+		{"refund of a part where only all is offered", domain.ActRefund, money.FromMinor(70, gbp), money.Amount{}, nil, domain.DeniedPartRefund},
+		{"capture of all", domain.ActCapture, money.FromMinor(50, gbp), money.Amount{}, nil, domain.Possible},
+		{"capture of a part", domain.ActCapture, money.FromMinor(49, gbp), money.Amount{}, part, domain.Possible},
+		{"capture of a part where only all is offered", domain.ActCapture, money.FromMinor(49, gbp), money.Amount{}, nil, domain.DeniedPartCapture},
+		{"capture of more than is held", domain.ActCapture, money.FromMinor(51, gbp), money.Amount{}, part, domain.DeniedOverHold},
+		{"a tip that is all of it", domain.ActCapture, money.FromMinor(10, gbp), money.FromMinor(10, gbp), part, domain.Possible},
+		{"a tip above it", domain.ActCapture, money.FromMinor(10, gbp), money.FromMinor(11, gbp), part, domain.DeniedTipTooLarge},
+		{"a tip in another currency", domain.ActCapture, money.FromMinor(10, gbp), money.FromMinor(1, eur), part, domain.DeniedCurrency},
+		{"a tip below zero", domain.ActCapture, money.FromMinor(10, gbp), money.FromMinor(-1, gbp), part, domain.DeniedAmount},
+		{"decrease of a part", domain.ActDecrease, money.FromMinor(49, gbp), money.Amount{}, part, domain.Possible},
+		{"decrease of all", domain.ActDecrease, money.FromMinor(50, gbp), money.Amount{}, part, domain.DeniedWholeHold},
+		{"decrease of more", domain.ActDecrease, money.FromMinor(51, gbp), money.Amount{}, part, domain.DeniedOverHold},
+		{"no tip", domain.ActTip, money.Zero(gbp), money.Amount{}, part, domain.Possible},
+		{"increase by nothing", domain.ActIncrease, money.Zero(gbp), money.Amount{}, part, domain.DeniedAmount},
+		{"increase in another currency", domain.ActIncrease, money.FromMinor(1, eur), money.Amount{}, part, domain.DeniedCurrency},
+	} {
+		if got := domain.AllowedAmount(st(tt.caps), tt.act, tt.amount, tt.tip); got != tt.want {
+			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestEveryDenialHasASentence(t *testing.T) {
+	for _, d := range domain.Denials() {
+		if w := d.Words(); !strings.HasSuffix(w, ".") || strings.ToUpper(w[:1]) != w[:1] {
+			t.Errorf("%s says %q", d, w)
+		}
+	}
+}
