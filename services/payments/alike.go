@@ -45,5 +45,5 @@ func (s *Service) alike(ctx context.Context, tx *store.Tx, in TakeInput, now tim
 }
 
 func sameCard(a, b domain.Card) bool {
-	return !a.Known() || !b.Known() || a.Last4 == b.Last4 && (a.Brand == b.Brand || a.Brand == "" || b.Brand == "")
+	return a.Last4 == "" || b.Last4 == "" || a.Last4 == b.Last4 && (a.Brand == b.Brand || a.Brand == "" || b.Brand == "")
 }
