@@ -248,12 +248,20 @@ func TestReceiptsSayWhatTheyAreNot(t *testing.T) {
 	voided := held(0)
 	voided.Payment.Status, voided.Payment.Authorised = domain.PaymentVoided, pounds(0)
 	tipped, _ := tipForm()
+	paid, account := held(0), held(0)
+	paid.Payment.Kind, paid.Payment.Status, paid.Payment.Authorised = domain.Payout, domain.PaymentApproved, pounds(0)
+	account.Payment.Card = domain.Card{Brand: "Bank account", Last4: "5678"}
+	if !pages.HasReceipt(paid.Payment) {
+		t.Error("a payout has no receipt")
+	}
 	for _, tt := range []struct {
 		v    pages.PaymentView
 		want []string
 	}{
 		{held(0), []string{"Authorised£92.60", "HELD£92.60", "AUTHORISED, NOT CHARGED"}},
 		{voided, []string{"VOID The hold was released", "VOIDED£0.00"}},
+		{paid, []string{"Payout", "PAID OUT£92.60", "Sent to the card"}},
+		{account, []string{"Bank accountending 5678"}},
 		{tipped, []string{"Sale£92.60", "Tip£3.00", "TOTAL£95.60"}},
 	} {
 		words := text(render(t, pages.Receipt(pages.ReceiptView{Layout: layout(), PaymentID: tt.v.Payment.ID, Receipt: receipt(layout(), tt.v.Payment)})).Find(".receipt").First())

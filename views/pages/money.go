@@ -40,7 +40,7 @@ func daysLeft(m layouts.Model, p domain.Payment) string {
 }
 
 // HasReceipt says that there is something to give the customer on paper: money
-// was taken, is held, or was and is voided.
+// was taken, is held, was and is voided, or was paid out.
 func HasReceipt(p domain.Payment) bool {
-	return p.Captured.IsPositive() || p.Authorised.IsPositive() || p.Status == domain.PaymentVoided
+	return p.Captured.IsPositive() || p.Authorised.IsPositive() || p.Status == domain.PaymentVoided || p.Kind == domain.Payout && p.Status == domain.PaymentApproved
 }

@@ -25,7 +25,7 @@ func receiptOf(m layouts.Model, merchant domain.Merchant, p domain.Payment) comp
 		if brand == "" {
 			brand = "Card"
 		}
-		r.Facts = append(r.Facts, components.Line{Label: brand, Value: "**** **** **** " + p.Card.Last4})
+		r.Facts = append(r.Facts, components.Line{Label: brand, Value: ending(p.Card)})
 	}
 	r.Facts = append(r.Facts, components.Line{Label: "Taken by", Value: p.Method.Label()})
 	if p.AuthCode != "" {
@@ -54,6 +54,12 @@ func receiptOf(m layouts.Model, merchant domain.Merchant, p domain.Payment) comp
 		r.Amounts = append(r.Amounts, components.Line{Label: "Authorised", Value: m.Money(total)})
 		r.Total = m.Money(total)
 		return r
+	case p.Kind == domain.Payout:
+		r.Facts[0].Label = "Payout"
+		r.Words, r.TotalWord = "Sent to the card", "PAID OUT"
+		r.Amounts = append(r.Amounts, components.Line{Label: "Amount", Value: m.Money(total)})
+		r.Total = m.Money(total)
+		return r
 	case p.Captured.IsPositive():
 		total = p.Captured // an adjustment or a capture may have changed it
 	}
@@ -71,6 +77,18 @@ func receiptOf(m layouts.Model, merchant domain.Merchant, p domain.Payment) comp
 	}
 	r.Total = m.Money(total)
 	return r
+}
+
+// ending is a card's number as a receipt may show it; what is no card, and has
+// another number or none, shows its end alone.
+func ending(c domain.Card) string {
+	switch {
+	case c.Last4 == "":
+		return "used"
+	case c.Brand == "Bank account" || c.Brand == "Telephone":
+		return "ending " + c.Last4
+	}
+	return "**** **** **** " + c.Last4
 }
 
 // negative writes money that goes back. An amount that has no negative does
