@@ -190,7 +190,7 @@ func TestAnActionThatThePaymentDoesNotAllowIsRefusedInWords(t *testing.T) {
 	act(captured, "capture", map[string]string{"amount": "50.00", "final": "yes"}).wants(t, http.StatusSeeOther)
 	refund(refunded, "40.00").wants(t, http.StatusSeeOther)
 	sh.exec(`update payments set batch_closed_at = now() where id = $1`, strings.TrimPrefix(closed, "/payments/"))
-	hold, sale, declined := sh.held(b), sh.sell(b, "40.00"), ""
+	hold, sale := sh.held(b), sh.sell(b, "40.00")
 	before := sh.books()
 	for _, tt := range []struct {
 		name   string
@@ -219,7 +219,6 @@ func TestAnActionThatThePaymentDoesNotAllowIsRefusedInWords(t *testing.T) {
 			t.Errorf("%s: %d, want 409 and %q in: %s", tt.name, tt.answer.StatusCode, tt.words, clipped(text))
 		}
 	}
-	_ = declined
 	// Another merchant's payment is answered like one that is not there.
 	other := sh.addMerchant("Another shop")
 	_, err := sh.signin.CreateUserWithPassword(t.Context(), other, newPerson("nia@other.example"), testPassword, testSecret)
