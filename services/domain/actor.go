@@ -77,13 +77,19 @@ const (
 	ApprovalsDecide Permission = "approvals:decide" // approve or refuse what another person asked for
 	LimitsManage    Permission = "limits:manage"    // above which sums a second look is needed
 
+	DevicesRead    Permission = "devices:read"    // the terminal wall
+	DevicesCheck   Permission = "devices:check"   // ask a terminal for a sign of life, print a receipt again
+	DevicesCommand Permission = "devices:command" // restart, lock, set up terminals from afar
+	DevicesManage  Permission = "devices:manage"  // name them, place them, read the list anew
+
 	ConnectionsRead   Permission = "connections:read"   // which systems, what they offer, last four characters of keys
 	ConnectionsManage Permission = "connections:manage" // add, test, rotate, pause, remove
 )
 
 // manager is what a manager may, and so everybody above.
 var manager = []Permission{PaymentsRead, PaymentsTake, PaymentsRefund, PaymentsCheck, PaymentsExport, OverviewRead, ConnectionsRead,
-	PaymentsVoid, PaymentsCapture, PaymentsTip, PaymentsPayout, PaymentsSettle, PaymentsReview, CardsRead, CardsManage, ApprovalsRead, ApprovalsDecide}
+	PaymentsVoid, PaymentsCapture, PaymentsTip, PaymentsPayout, PaymentsSettle, PaymentsReview, CardsRead, CardsManage, ApprovalsRead, ApprovalsDecide,
+	DevicesRead, DevicesCheck, DevicesCommand, DevicesManage}
 
 // grants is the whole table of who may do what. Public and SignedIn are not in
 // it: they are the same for every role.
@@ -91,9 +97,9 @@ var grants = map[Role][]Permission{
 	Owner:     append(manager[:len(manager):len(manager)], ConnectionsManage, LimitsManage),
 	Admin:     append(manager[:len(manager):len(manager)], ConnectionsManage, LimitsManage),
 	Manager:   manager,
-	Cashier:   {PaymentsRead, PaymentsTake, PaymentsCheck, PaymentsCapture, PaymentsTip, OverviewRead, CardsRead, CardsManage},
-	Developer: {PaymentsRead, OverviewRead, ConnectionsRead},
-	Analyst:   {PaymentsRead, PaymentsExport, OverviewRead},
+	Cashier:   {PaymentsRead, PaymentsTake, PaymentsCheck, PaymentsCapture, PaymentsTip, OverviewRead, CardsRead, CardsManage, DevicesRead, DevicesCheck},
+	Developer: {PaymentsRead, OverviewRead, ConnectionsRead, DevicesRead},
+	Analyst:   {PaymentsRead, PaymentsExport, OverviewRead, DevicesRead},
 }
 
 // May says whether a role holds a permission.

@@ -27,6 +27,10 @@ type (
 	callbackKind    struct{}
 	limitKind       struct{}
 	approvalKind    struct{}
+	deviceKind      struct{}
+	locationKind    struct{}
+	commandKind     struct{}
+	sheetKind       struct{}
 
 	// MerchantID names a merchant, the tenant of every other row.
 	MerchantID = ID[merchantKind]
@@ -47,6 +51,14 @@ type (
 	// ApprovalID names a request that another person approves an operation. It is
 	// that operation's idempotency key too.
 	ApprovalID = ID[approvalKind]
+	// DeviceID names a terminal.
+	DeviceID = ID[deviceKind]
+	// LocationID names a place of the merchant's.
+	LocationID = ID[locationKind]
+	// CommandID names something sent to a terminal that is no payment.
+	CommandID = ID[commandKind]
+	// SheetID names one press that sends a command to several terminals.
+	SheetID = ID[sheetKind]
 )
 
 // NewID makes a fresh id. It is a UUID version 7: rows created together lie
@@ -125,6 +137,27 @@ func ParseLimitID(s string) (LimitID, error) { return ParseID[limitKind](s) }
 
 // ParseApprovalID reads an approval request's id; NotFound for anything else.
 func ParseApprovalID(s string) (ApprovalID, error) { return ParseID[approvalKind](s) }
+
+// NewDeviceID makes a terminal's id.
+func NewDeviceID() DeviceID { return NewID[deviceKind]() }
+
+// NewLocationID makes a location's id.
+func NewLocationID() LocationID { return NewID[locationKind]() }
+
+// NewCommandID makes a command's id.
+func NewCommandID() CommandID { return NewID[commandKind]() }
+
+// NewSheetID makes the id of one press.
+func NewSheetID() SheetID { return NewID[sheetKind]() }
+
+// ParseDeviceID reads a terminal's id; NotFound for anything else.
+func ParseDeviceID(s string) (DeviceID, error) { return ParseID[deviceKind](s) }
+
+// ParseLocationID reads a location's id; NotFound for anything else.
+func ParseLocationID(s string) (LocationID, error) { return ParseID[locationKind](s) }
+
+// ParseSheetID reads the id of one press; NotFound for anything else.
+func ParseSheetID(s string) (SheetID, error) { return ParseID[sheetKind](s) }
 
 // serialAlphabet is Crockford's base 32: no I, L, O or U, so that a reference
 // can be read out over the telephone.

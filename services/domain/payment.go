@@ -260,11 +260,16 @@ type Transaction struct {
 	// OriginalType is the type of what OriginalRef names. It is known while the
 	// operation is sent and is not stored.
 	OriginalType TransactionType
-	ProviderRef  string // the provider's own id, empty until it answers
-	ScheduleRef  string // the provider's id of the series that made it
-	DeviceRef    string // the terminal's serial number
-	ProviderCode string // the provider's code as it came
-	ProviderText string // the provider's words as they came
+	ProviderRef  string   // the provider's own id, empty until it answers
+	ScheduleRef  string   // the provider's id of the series that made it
+	DeviceRef    string   // the terminal's serial number
+	DeviceID     DeviceID // the terminal that it runs on; zero: none, or one that is not listed here
+	ResultRef    string   // what the terminal's result is asked by
+	Phase        Phase
+	Recovered    bool       // the terminal delivered the result late, from its own memory
+	Terminal     OnTerminal // how it runs on the terminal
+	ProviderCode string     // the provider's code as it came
+	ProviderText string     // the provider's words as they came
 	AuthCode     string
 	RedirectURL  string    // the provider's page, while a card is to be typed
 	ExpiresAt    time.Time // when its hold lapses or its link ends; zero: not known

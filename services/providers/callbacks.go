@@ -93,6 +93,7 @@ type Event struct {
 	OriginalRef             string // the provider's id of what this follows up
 	ScheduleRef             string // the series that made it
 	Device                  DeviceRef
+	Report                  domain.DeviceReport // what the terminal told of itself; zero value: nothing
 	// Account is the account that the body names, when it names one: it must be
 	// the connection's.
 	Account string

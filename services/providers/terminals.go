@@ -3,6 +3,7 @@ package providers
 import (
 	"context"
 
+	"github.com/counterfoil/counterfoil/services/domain"
 	"github.com/counterfoil/counterfoil/services/money"
 )
 
@@ -58,6 +59,34 @@ type TerminalOperator interface {
 	TerminalResult(ctx context.Context, start TerminalStart) (res TerminalResult, done bool, err error)
 }
 
+// TerminalOp is what the product asks of a terminal, whatever its provider calls
+// it.
+type TerminalOp string
+
+// The operations.
+const (
+	OpSale         TerminalOp = "sale"
+	OpSaleAndStore TerminalOp = "sale_and_store" // and keep the card's token
+	OpStoreCard    TerminalOp = "store_card"
+	OpRefund       TerminalOp = "refund" // linked when the request has an OriginalRef
+	OpVoidSale     TerminalOp = "void_sale"
+	OpVoidRefund   TerminalOp = "void_refund"
+	OpPreauth      TerminalOp = "preauth"
+	OpIncrease     TerminalOp = "increase" // an amount below zero decreases
+	OpCapture      TerminalOp = "capture"
+	OpVoidPreauth  TerminalOp = "void_preauth"
+	OpPrint        TerminalOp = "print"
+	OpPing         TerminalOp = "ping"
+	OpUpdate       TerminalOp = "update"
+	OpStop         TerminalOp = "stop"
+)
+
+// TerminalNamer gives the provider's own name of an operation, on a virtual
+// terminal or a real one; empty: it has none. It sends nothing.
+type TerminalNamer interface {
+	TerminalOperation(op TerminalOp, virtual bool) string
+}
+
 // TerminalRequest is an operation on a terminal, by the provider's own name of
 // it ("sale", "saleReversal", "pingDevice"). Only the fields that the operation
 // takes are sent; a missing one is refused before anything leaves.
@@ -100,6 +129,7 @@ type TerminalResult struct {
 	Result
 	Operation string // the provider's word for what was done
 	Device    DeviceRef
+	Report    domain.DeviceReport // what the terminal told of itself; zero value: nothing
 	// Recovered says that the terminal delivered it late, from its own memory.
 	Recovered bool
 }

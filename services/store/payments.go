@@ -140,6 +140,7 @@ const transactionColumns = `t.id, t.payment_id, t.connection_id, t.reference, t.
 	t.created_at, t.last_send_at, t.asked, t.absent, t.last_asked_at, t.next_ask_at, t.settled_at, t.tip_minor, t.final, t.expires_at, t.cancel_ref,
 	t.said, t.before_status, t.before_reason, t.before_at, t.hand_status, t.hand_by_name, t.hand_at, t.hand_note,
 	t.surcharge_minor, t.captures_at,
+	coalesce(t.device_id, '00000000-0000-0000-0000-000000000000'), t.result_ref, t.phase, t.recovered, t.terminal,
 	coalesce((select a.decided_by_name from approvals a where a.merchant_id = t.merchant_id and a.transaction_id = t.id), '')`
 
 func scanTransaction(row interface{ Scan(...any) error }, m domain.MerchantID, seen currencyCache) (domain.Transaction, error) {
@@ -147,13 +148,13 @@ func scanTransaction(row interface{ Scan(...any) error }, m domain.MerchantID, s
 	var code string
 	var amount, tip, surcharge int64
 	var asked, next, settled, expires, before, hand, captures sql.NullTime
-	var said []byte
+	var said, terminal []byte
 	err := row.Scan(&x.ID, &x.PaymentID, &x.ConnectionID, &x.Reference, &x.Type, &x.Status, &code, &amount, &x.Reason, &x.AttemptRef,
 		&x.OriginalRef, &x.ProviderRef, &x.ProviderCode, &x.ProviderText, &x.AuthCode, &x.RedirectURL, &x.Note, &x.ScheduleRef, &x.DeviceRef, &x.CreatedBy, &x.CreatedName,
 		&x.CreatedAt, &x.LastSendAt, &x.Asked, &x.Absent, &asked, &next, &settled,
 		&tip, &x.Final, &expires, &x.CancelRef,
 		&said, &x.Before.Status, &x.Before.Reason, &before, &x.Hand.Status, &x.Hand.ByName, &hand, &x.Hand.Note,
-		&surcharge, &captures, &x.ApprovedBy)
+		&surcharge, &captures, &x.DeviceID, &x.ResultRef, &x.Phase, &x.Recovered, &terminal, &x.ApprovedBy)
 	if err != nil {
 		return x, err
 	}
@@ -162,6 +163,12 @@ func scanTransaction(row interface{ Scan(...any) error }, m domain.MerchantID, s
 			return x, fmt.Errorf("store: what was said about transaction %s: %w", x.ID, err)
 		}
 	}
+	if len(terminal) > 0 {
+		if err := json.Unmarshal(terminal, &x.Terminal); err != nil {
+			return x, fmt.Errorf("store: how transaction %s runs on a terminal: %w", x.ID, err)
+		}
+	}
+	x.Terminal.DeviceID = x.DeviceID
 	x.Before.At, x.Hand.At = before.Time, hand.Time
 	cur, err := seen.get(code)
 	if err != nil {
@@ -177,14 +184,23 @@ func scanTransaction(row interface{ Scan(...any) error }, m domain.MerchantID, s
 // InsertTransaction writes a transaction as it is before anything has left the
 // building.
 func (t *Tx) InsertTransaction(ctx context.Context, x domain.Transaction) error {
+	var terminal sql.NullString
+	if !x.DeviceID.IsZero() {
+		b, err := json.Marshal(x.Terminal)
+		if err != nil {
+			return fmt.Errorf("store: insert transaction: %w", err)
+		}
+		terminal = sql.NullString{String: string(b), Valid: true}
+	}
 	_, err := t.q.ExecContext(ctx, `insert into transactions (merchant_id, id, payment_id, connection_id, reference, type, status, currency, amount_minor,
 		reason, attempt_ref, original_ref, provider_ref, provider_code, provider_text, auth_code, note, created_by, created_by_name, created_at, last_send_at, next_ask_at, settled_at, schedule_ref, device_ref,
-		tip_minor, final, expires_at, cancel_ref, surcharge_minor, captures_at)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31)`,
+		tip_minor, final, expires_at, cancel_ref, surcharge_minor, captures_at, device_id, result_ref, phase, recovered, terminal)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36::jsonb)`,
 		t.m, x.ID, x.PaymentID, x.ConnectionID, x.Reference, x.Type, x.Status, x.Amount.Currency().Code(), x.Amount.Minor(),
 		x.Reason, x.AttemptRef, x.OriginalRef, nullString(x.ProviderRef), x.ProviderCode, x.ProviderText, x.AuthCode, x.Note, nullUser(x.CreatedBy), x.CreatedName,
 		x.CreatedAt, x.LastSendAt, nullTime(x.NextAskAt), nullTime(x.SettledAt), x.ScheduleRef, x.DeviceRef,
-		x.Tip.Minor(), x.Final, nullTime(x.ExpiresAt), x.CancelRef, x.Surcharge.Minor(), nullTime(x.CapturesAt))
+		x.Tip.Minor(), x.Final, nullTime(x.ExpiresAt), x.CancelRef, x.Surcharge.Minor(), nullTime(x.CapturesAt),
+		uuid.NullUUID{UUID: x.DeviceID.UUID, Valid: !x.DeviceID.IsZero()}, x.ResultRef, x.Phase, x.Recovered, terminal)
 	return dbError("insert transaction", err)
 }
 
@@ -243,6 +259,12 @@ type Settlement struct {
 	// Said is the answer itself, kept for the comparison with our record; nil
 	// when nobody answered.
 	Said *domain.Said
+	// ResultRef is what a terminal's result is asked by, and Phase how far the
+	// payment on it is; empty leaves what is there, and an end empties Phase.
+	// Recovered says that the terminal delivered the result late.
+	ResultRef string
+	Phase     domain.Phase
+	Recovered bool
 	// Hand is what a person wrote down, when a person settles it.
 	Hand *domain.ByHand
 	At   time.Time
@@ -296,11 +318,13 @@ func (t *Tx) Settle(ctx context.Context, payment domain.PaymentID, id domain.Tra
 			before_reason = case when status in ('declined', 'failed') then reason else before_reason end,
 			before_at = case when status in ('declined', 'failed') then settled_at else before_at end,
 			hand_status = case when $19 = '' then hand_status else $19 end, hand_by_name = case when $19 = '' then hand_by_name else $20 end,
-			hand_at = case when $19 = '' then hand_at else $12::timestamptz end, hand_note = case when $19 = '' then hand_note else $21 end
+			hand_at = case when $19 = '' then hand_at else $12::timestamptz end, hand_note = case when $19 = '' then hand_note else $21 end,
+			result_ref = case when $22 = '' then result_ref else $22 end, phase = case when $9 then '' when $23 = '' then phase else $23 end,
+			recovered = recovered or $24
 		where merchant_id = $1 and id = $2 and (status = any($13) or $14 and status = 'failed' and reason = 'never_arrived')`,
 		t.m, id, s.To, s.Reason, nullString(s.ProviderRef), s.ProviderCode, s.ProviderText, s.AuthCode, final, s.RedirectURL,
 		nullTime(s.NextAskAt), s.At, before, s.Reopen && s.To == domain.TxUnknown, nullAmount(s.Tip), nullTime(s.ExpiresAt), s.CancelRef,
-		said, hand.Status, hand.ByName, hand.Note)
+		said, hand.Status, hand.ByName, hand.Note, s.ResultRef, s.Phase, s.Recovered)
 	if err != nil {
 		return false, dbError("settle", err)
 	}

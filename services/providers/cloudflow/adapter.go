@@ -59,6 +59,7 @@ var (
 	_ providers.DeviceChecker    = (*Adapter)(nil)
 	_ providers.ConnectionTester = (*Adapter)(nil)
 	_ providers.TerminalOperator = (*Adapter)(nil)
+	_ providers.TerminalNamer    = (*Adapter)(nil)
 )
 
 // Registration is the adapter as the product knows it.

@@ -90,3 +90,16 @@ func beforeSending(err error) error {
 func (a *Adapter) TerminalResult(context.Context, providers.TerminalStart) (providers.TerminalResult, bool, error) {
 	return providers.TerminalResult{}, false, nil
 }
+
+// names are AppFlow's flow types of what the product asks of a terminal (README,
+// "Requests to a terminal").
+var names = map[providers.TerminalOp]string{providers.OpSale: "sale", providers.OpRefund: "refund", providers.OpPreauth: "preAuthorisation"}
+
+// TerminalOperation gives AppFlow's name of an operation that is told by an
+// amount alone. CloudFlow has no virtual terminal.
+func (a *Adapter) TerminalOperation(op providers.TerminalOp, virtual bool) string {
+	if virtual {
+		return ""
+	}
+	return names[op]
+}

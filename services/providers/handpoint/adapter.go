@@ -91,6 +91,7 @@ var (
 	_ providers.DeviceLister     = (*Adapter)(nil)
 	_ providers.DeviceCommander  = (*Adapter)(nil)
 	_ providers.TerminalOperator = (*Adapter)(nil)
+	_ providers.TerminalNamer    = (*Adapter)(nil)
 	_ providers.BatchKeeper      = (*Adapter)(nil)
 	_ providers.StatusFinder     = (*Adapter)(nil)
 	_ providers.CallbackReceiver = (*Adapter)(nil)

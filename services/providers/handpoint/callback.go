@@ -73,7 +73,8 @@ var keptNames = map[string]keep{
 	"customerReceipt": keepReceipt, "merchantReceipt": keepReceipt, "signatureUrl": keepPicture,
 }
 
-var keptDeviceNames = map[string]keep{"serialNumber": keepScrubbed, "bluetoothName": keepScrubbed}
+var keptDeviceNames = map[string]keep{"serialNumber": keepScrubbed, "bluetoothName": keepScrubbed, "batteryStatus": keepScrubbed, "batteryCharging": keepScrubbed,
+	"externalPower": keepScrubbed, "applicationName": keepScrubbed, "applicationVersion": keepScrubbed}
 
 // CleanCallback keeps the fields that are read, each as a text, and drops all
 // others at every depth: an unmasked card number, a card token and a terminal's
@@ -153,7 +154,7 @@ func (a *Adapter) TranslateCallback(kept []byte) ([]providers.Event, error) {
 	}
 	e := providers.Event{
 		Kind: providers.EventOutcome, Type: typeOf(ans), ProviderRef: res.ProviderRef, OriginalRef: string(ans.OriginalEFT),
-		Device: ans.device(), Result: res, Recovered: ans.Recovered, At: at(ans.EFTTimestamp),
+		Device: ans.device(), Report: a.report(ans), Result: res, Recovered: ans.Recovered, At: at(ans.EFTTimestamp),
 	}
 	switch {
 	case !ans.linked() && ans.TransactionReference != "":

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"regexp"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -273,7 +274,7 @@ func (a *Adapter) TerminalResult(ctx context.Context, start providers.TerminalSt
 	if why != "" {
 		return providers.TerminalResult{}, false, a.garbage(op, resp, "", "%s", why)
 	}
-	return providers.TerminalResult{Result: res, Operation: string(ans.Type), Device: ans.device(), Recovered: ans.Recovered}, true, nil
+	return providers.TerminalResult{Result: res, Operation: string(ans.Type), Device: ans.device(), Report: a.report(ans), Recovered: ans.Recovered}, true, nil
 }
 
 // terminalOutcome is describe for what a terminal itself tells, who also knows
@@ -296,4 +297,54 @@ func (a *Adapter) terminalOutcome(ans statusAnswer, raw []byte) (providers.Resul
 
 func (s statusAnswer) device() providers.DeviceRef {
 	return providers.DeviceRef{Serial: string(s.DeviceStatus.SerialNumber), Type: string(s.DeviceStatus.BluetoothName)}
+}
+
+// notCharging are the words for a battery without power (the sample has "Not
+// Charging"); ASSUMPTION: every other word that is told means that it charges.
+var notCharging = map[string]bool{"not charging": true, "discharging": true, "unknown": true}
+
+// report is what the terminal tells of itself (seed 004, the sample of
+// "/transaction-result"). It carries no time of its own.
+func (a *Adapter) report(ans statusAnswer) domain.DeviceReport {
+	d := ans.DeviceStatus
+	r := domain.DeviceReport{Power: a.http.Words(string(d.ExternalPower)), AppName: a.http.Words(string(d.ApplicationName)), AppVersion: a.http.Words(string(d.ApplicationVersion))}
+	if n, err := strconv.Atoi(strings.TrimSpace(string(d.BatteryStatus))); err == nil && n >= 0 && n <= 100 {
+		r.Battery = &n
+	}
+	switch word := strings.ToLower(strings.TrimSpace(string(d.BatteryCharging))); {
+	case word == "":
+	case notCharging[word]:
+		r.Charging = "no"
+	default:
+		r.Charging = "yes"
+	}
+	return r
+}
+
+// names are the document's names of what the product asks of a terminal, on a
+// real one and on a virtual one (seed 004, "Transactions"; public document,
+// Operation Type). What a virtual one does not have is empty.
+var names = map[providers.TerminalOp][2]string{
+	providers.OpSale:         {"sale", "moToSale"},
+	providers.OpSaleAndStore: {"saleAndTokenizeCard", ""},
+	providers.OpStoreCard:    {"tokenizeCard", ""},
+	providers.OpRefund:       {"refund", "moToRefund"},
+	providers.OpVoidSale:     {"saleReversal", "moToReversal"},
+	providers.OpVoidRefund:   {"refundReversal", "moToReversal"},
+	providers.OpPreauth:      {"preAuthorization", "moToPreAuthorization"},
+	providers.OpIncrease:     {"preAuthorizationIncrease", "preAuthorizationIncrease"},
+	providers.OpCapture:      {"preAuthorizationCapture", "preAuthorizationCapture"},
+	providers.OpVoidPreauth:  {"preAuthorizationReversal", "preAuthorizationReversal"},
+	providers.OpPrint:        {"printReceipt", ""},
+	providers.OpPing:         {"pingDevice", ""},
+	providers.OpUpdate:       {"update", ""},
+	providers.OpStop:         {"stopCurrentTransaction", "stopCurrentTransaction"},
+}
+
+// TerminalOperation gives the document's name of an operation.
+func (a *Adapter) TerminalOperation(op providers.TerminalOp, virtual bool) string {
+	if virtual {
+		return names[op][1]
+	}
+	return names[op][0]
 }

@@ -135,7 +135,12 @@ type (
 		DeviceStatus struct {
 			SerialNumber text `json:"serialNumber"`
 			// The sample has the terminal's type here (ASSUMPTION).
-			BluetoothName text `json:"bluetoothName"`
+			BluetoothName      text `json:"bluetoothName"`
+			BatteryStatus      text `json:"batteryStatus"` // percent
+			BatteryCharging    text `json:"batteryCharging"`
+			ExternalPower      text `json:"externalPower"`
+			ApplicationName    text `json:"applicationName"`
+			ApplicationVersion text `json:"applicationVersion"`
 		} `json:"deviceStatus"`
 	}
 
