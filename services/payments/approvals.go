@@ -345,7 +345,7 @@ type ApprovalDetail struct {
 }
 
 // Approval reads a request for the one who decides. It needs approvals:read. A
-// request whose time is over is marked as expired first. It sends at most eight
+// request whose time is over is marked as expired first. It sends at most nine
 // statements.
 func (s *Service) Approval(ctx context.Context, actor domain.Actor, id domain.ApprovalID) (ApprovalDetail, error) {
 	var d ApprovalDetail
@@ -401,6 +401,7 @@ func (s *Service) Approval(ctx context.Context, actor domain.Actor, id domain.Ap
 	}
 	if d.Status == domain.ApprovalWaiting {
 		st := s.standing(d.Of.Payment, d.Of.Transactions, d.Of.Caps, d.Of.Connection)
+		st.OnTerminal = d.Of.acts
 		why := domain.Allowed(actor, st, in.Action)
 		if why == domain.Possible {
 			why = domain.AllowedAmount(st, in.Action, in.Amount, in.Tip)
