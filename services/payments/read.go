@@ -175,7 +175,7 @@ func (s *Service) terminals(ctx context.Context, tx *store.Tx, l link, d *Detail
 	if len(more) == 0 {
 		return nil
 	}
-	gone, err := tx.DevicesNamed(ctx, more)
+	gone, err := tx.DevicesByID(ctx, more)
 	for _, t := range gone {
 		d.Devices[t.ID] = t
 	}

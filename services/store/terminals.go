@@ -2,11 +2,7 @@ package store
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"time"
-
-	"github.com/lib/pq"
 
 	"github.com/counterfoil/counterfoil/services/domain"
 )
@@ -39,18 +35,6 @@ func (t *Tx) AddReceipts(ctx context.Context, id domain.TransactionID, rs []Rece
 	return nil
 }
 
-// Receipt reads a copy of the newest receipt that a terminal brought for a
-// payment; NotFound when there is none.
-func (t *Tx) Receipt(ctx context.Context, payment domain.PaymentID, copy string) (Receipt, error) {
-	r := Receipt{Copy: copy}
-	err := t.q.QueryRowxContext(ctx, `select r.kind, r.body from receipts r join transactions t on t.merchant_id = r.merchant_id and t.id = r.transaction_id
-		where r.merchant_id = $1 and t.payment_id = $2 and r.copy = $3 order by t.created_at desc, t.id desc limit 1`, t.m, payment, copy).Scan(&r.Kind, &r.Body)
-	if errors.Is(err, sql.ErrNoRows) {
-		return r, domain.Errorf(domain.NotFound, "No terminal brought a receipt for this payment.")
-	}
-	return r, dbError("receipt", err)
-}
-
 // NoteRecovered notes that a terminal delivered a transaction's result late, from
 // its own memory. first is false when that was known. It locks the transaction,
 // so the payment's lock comes before it.
@@ -61,15 +45,4 @@ func (t *Tx) NoteRecovered(ctx context.Context, id domain.TransactionID) (first 
 	}
 	n, err := res.RowsAffected()
 	return n > 0, dbError("note recovered", err)
-}
-
-// DevicesNamed reads terminals by their ids, removed ones included.
-func (t *Tx) DevicesNamed(ctx context.Context, ids []domain.DeviceID) ([]domain.Device, error) {
-	texts := pq.StringArray{}
-	for _, id := range ids {
-		texts = append(texts, id.String())
-	}
-	rows, err := t.q.QueryContext(ctx, `select `+deviceColumns+deviceTables+`where d.merchant_id = $1 and d.id = any($2::uuid[])`, t.m, texts)
-	seen := currencyCache{}
-	return collect("devices named", rows, err, func() (domain.Device, error) { return scanDevice(rows, t.m, seen) })
 }
