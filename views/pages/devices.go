@@ -371,30 +371,21 @@ func commandWords(m layouts.Model, k domain.DeviceCommand) []string {
 			out = append(out, s)
 		}
 	}
-	add(k.Why)
 	switch k.Status {
 	case domain.CommandQueued, domain.CommandSending:
-		if k.Why == "" {
-			add("Nothing has left yet.")
-		}
+		add("Nothing has left yet.")
 	case domain.CommandSent:
-		if k.Why == "" {
-			add("The provider accepted it at " + m.Zone().Event(k.SentAt) + ". The terminal has not confirmed it yet.")
-		}
-	case domain.CommandConfirmed:
-		if k.Why == "" {
+		add("The provider accepted it at " + m.Zone().Event(k.SentAt) + ". The terminal has not confirmed it yet.")
+	}
+	if add(k.Why); k.Why == "" {
+		switch k.Status {
+		case domain.CommandConfirmed:
 			add("The terminal answered at " + m.Zone().Event(k.EndedAt) + ".")
-		}
-	case domain.CommandUnconfirmed:
-		if k.Why == "" {
+		case domain.CommandUnconfirmed:
 			add("The provider accepted it, and the terminal has not answered since.")
-		}
-	case domain.CommandRefused:
-		if k.Why == "" {
+		case domain.CommandRefused:
 			add("It was not done.")
-		}
-	case domain.CommandUnknown:
-		if k.Why == "" {
+		case domain.CommandUnknown:
 			add("The provider did not answer. It may have been done.")
 		}
 	}
