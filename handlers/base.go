@@ -43,7 +43,7 @@ func layout(c echo.Context, active layouts.Nav, title string) layouts.Model {
 // fragmentLayout is layout for a part of a page. It changes nothing in the
 // session of somebody who is signed in.
 func fragmentLayout(c echo.Context, title string) layouts.Model {
-	m := layouts.Model{Title: title, Now: web.Now(c), Shortcuts: shortcutsOn(c)}
+	m := layouts.Model{Title: title, Now: web.Now(c), Shortcuts: shortcutsOn(c), Since: web.MarkOf(c)}
 	if !web.SignedIn(c) {
 		return m
 	}

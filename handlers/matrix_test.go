@@ -23,6 +23,8 @@ type access struct {
 	public    bool
 	// ends says that the call ends the session, so each role signs in anew.
 	ends bool
+	// stream says that the answer has no end: its head is looked at.
+	stream bool
 }
 
 var everybody = domain.Roles
@@ -66,7 +68,13 @@ func checkMatrix(t *testing.T, s *site, table map[string]access) {
 		}
 		for _, role := range domain.Roles {
 			b := browsers[role]
-			status := b.call(r, path, b.token("/account")).StatusCode
+			token := b.token("/account")
+			status := 0
+			if row.stream {
+				status = b.listen(path).res.StatusCode
+			} else {
+				status = b.call(r, path, token).StatusCode
+			}
 			if may := row.public || slices.Contains(row.roles, role); !may && status != http.StatusForbidden {
 				t.Errorf("%s as %s: %d, want 403", name, role, status)
 			} else if may && (status == http.StatusForbidden || status == http.StatusUnauthorized || status >= 500) {

@@ -59,10 +59,11 @@ var contentTypes = map[string]string{
 }
 
 var reasons = map[string]string{
-	"htmx.min.js":  "htmx 4.0.1, unchanged: replaces parts of a page with what the server answers",
-	"app.js":       "ours: keyboard shortcuts, amounts in buttons, first press wins, the card frame's messages",
-	"worksheet.js": "ours: on the tip worksheet, keys between the rows, sums that follow the typing, paste",
-	"return.js":    "ours: inside the card-entry frame, tells our own page around it that the card was typed",
+	"htmx.min.js":   "htmx 4.0.1, unchanged: replaces parts of a page with what the server answers",
+	"hx-sse.min.js": "htmx 4.0.1's extension, unchanged: on pages that are live, hears from the server what changed",
+	"app.js":        "ours: keyboard shortcuts, amounts in buttons, first press wins, the card frame's messages",
+	"worksheet.js":  "ours: on the tip worksheet, keys between the rows, sums that follow the typing, paste",
+	"return.js":     "ours: inside the card-entry frame, tells our own page around it that the card was typed",
 }
 
 func init() {

@@ -73,7 +73,9 @@ func IsFragment(c echo.Context) bool {
 }
 
 // Background says that no person made this request, but a page that refreshes
-// itself. It does not keep a session alive.
+// itself. It does not keep a session alive. On a page with a stream htmx adds
+// text/event-stream behind text/html in what it accepts, for a person's requests
+// too, so only who wants nothing but a stream is known by it.
 func Background(c echo.Context) bool {
 	h := c.Request().Header
 	return h.Get("X-Background") == "1" || strings.HasPrefix(h.Get("Accept"), "text/event-stream")

@@ -52,6 +52,10 @@ type Options struct {
 	// WriteTimeout is how long an answer may take in all; two minutes when 0.
 	// Longer streams move their own deadline.
 	WriteTimeout time.Duration
+	// Mark is called before each request is handled; MarkOf gives what it said.
+	// nil: nothing. It is where the stream of changes is before a page reads what
+	// it shows.
+	Mark func() string
 }
 
 // Route is one address of the product and what it asks of who calls it. A
@@ -65,6 +69,9 @@ type Route struct {
 	// token: callbacks of providers, health checks, pages inside a frame. They
 	// must be Public.
 	Sessionless bool
+	// Background routes are asked by pages and never by a person: they do not keep
+	// a session alive, whatever the request says of itself.
+	Background bool
 	// BodyLimit is the largest body in bytes; FormLimit when 0.
 	BodyLimit int64
 }
@@ -170,6 +177,9 @@ func (s *Server) outermost(next echo.HandlerFunc) echo.HandlerFunc {
 		id := newRequestID()
 		c.Set(keyServer, s)
 		c.Set(keyRequestID, id)
+		if s.opt.Mark != nil {
+			c.Set(keyMark, s.opt.Mark())
+		}
 		c.Response().Header().Set("X-Request-Id", id)
 		s.setHeaders(c)
 		defer func() {
@@ -280,8 +290,10 @@ func (s *Server) guard(r Route) echo.HandlerFunc {
 				return err
 			}
 		}
-		if err := s.sessions.touch(c); err != nil {
-			return err
+		if !r.Background {
+			if err := s.sessions.touch(c); err != nil {
+				return err
+			}
 		}
 		if err := r.Handler(c); err != nil {
 			return err
@@ -382,6 +394,7 @@ const (
 	keyServer    = "web.server"
 	keyRequestID = "web.request"
 	keySession   = "web.session"
+	keyMark      = "web.mark"
 )
 
 // RequestID is the number of this request: on the error page, in the log and in
@@ -389,6 +402,12 @@ const (
 func RequestID(c echo.Context) string {
 	id, _ := c.Get(keyRequestID).(string)
 	return id
+}
+
+// MarkOf is what Options.Mark said when this request came.
+func MarkOf(c echo.Context) string {
+	mark, _ := c.Get(keyMark).(string)
+	return mark
 }
 
 // Now is the server's clock.

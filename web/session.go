@@ -222,6 +222,15 @@ func (v *visit) visitorSecret() []byte {
 	return h[:]
 }
 
+// SessionToken is the token of this request's session; empty when there is none.
+// It is as good as a password: nothing may write or keep it.
+func SessionToken(c echo.Context) string {
+	if v := visitOf(c); v != nil {
+		return v.token
+	}
+	return ""
+}
+
 func visitOf(c echo.Context) *visit {
 	v, _ := c.Get(keySession).(*visit)
 	return v

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/counterfoil/counterfoil/handlers"
 	"github.com/counterfoil/counterfoil/services/connections"
+	"github.com/counterfoil/counterfoil/services/events"
 	"github.com/counterfoil/counterfoil/services/failpoint"
 	"github.com/counterfoil/counterfoil/services/jobs"
 	"github.com/counterfoil/counterfoil/services/payments"
@@ -96,7 +98,7 @@ func (c *serveCmd) Run(ctx context.Context) error {
 		return err
 	}
 	log := c.logger()
-	h, err := openHouse(ctx, houseConfig{databaseURL: c.DatabaseURL, pooled: c.pooled(), keyset: c.Keyset, publicURL: c.PublicURL, allowHosts: c.AllowHosts, log: log, jobPoll: failpoint.Poll()})
+	h, err := openHouse(ctx, houseConfig{databaseURL: c.DatabaseURL, directURL: c.direct(), pooled: c.pooled(), keyset: c.Keyset, publicURL: c.PublicURL, allowHosts: c.AllowHosts, log: log, jobPoll: failpoint.Poll()})
 	if err != nil {
 		return err
 	}
@@ -159,6 +161,7 @@ func (c *migrateCmd) Run(ctx context.Context) error {
 // houseConfig is what the rooms are made from.
 type houseConfig struct {
 	databaseURL, keyset, publicURL string
+	directURL                      string // without a pooler; databaseURL when empty
 	pooled                         bool
 	allowHosts                     []string
 	log                            *slog.Logger
@@ -237,11 +240,12 @@ func (h *house) serve(ctx context.Context, s serving) error {
 		s.publicURL = local
 	}
 	h.wire(s.publicURL)
+	hub := events.New(events.Options{Store: h.store, DirectURL: cmp.Or(h.directURL, h.databaseURL), Idle: web.Idle, Now: time.Now, Log: h.log})
 	proxies, err := web.ParseProxies(s.trustedProxies)
 	if err != nil {
 		return fmt.Errorf("COUNTERFOIL_TRUSTED_PROXIES: %w", err)
 	}
-	server, err := web.New(web.Options{Store: h.store, Log: h.log, PublicURL: s.publicURL, TrustedProxies: proxies, ErrorPage: handlers.ErrorPage, Expired: handlers.Expired})
+	server, err := web.New(web.Options{Store: h.store, Log: h.log, PublicURL: s.publicURL, TrustedProxies: proxies, ErrorPage: handlers.ErrorPage, Expired: handlers.Expired, Mark: hub.Position})
 	if err != nil {
 		return err
 	}
@@ -258,6 +262,7 @@ func (h *house) serve(ctx context.Context, s serving) error {
 	server.Add((&handlers.Callbacks{Service: h.connections}).Routes()...)
 	server.Add((&handlers.Webhooks{Service: h.webhooks}).Routes()...)
 	server.Add((&handlers.Connections{Service: h.connections, SignIn: h.signin}).Routes()...)
+	server.Add((&handlers.Events{Hub: hub}).Routes()...)
 	server.Add(s.more...)
 	if s.ready != nil {
 		if err := s.ready(s.publicURL); err != nil {
@@ -273,7 +278,14 @@ func (h *house) serve(ctx context.Context, s serving) error {
 			return fmt.Errorf("background jobs: %w", err)
 		}
 	}
+	// The streams end before the server waits for what runs, or it would wait for
+	// them; the hub's listener ends with the store.
+	listen, silence := context.WithCancel(context.WithoutCancel(ctx))
+	heard := make(chan struct{})
+	go func() { defer close(heard); hub.Run(listen) }()
+	defer func() { silence(); <-heard }()
 	httpServer := server.HTTPServer()
+	httpServer.RegisterOnShutdown(hub.Close)
 	httpServer.ErrorLog = slog.NewLogLogger(h.log.Handler(), slog.LevelWarn)
 	served := make(chan error, 1)
 	go func() { served <- httpServer.Serve(listener) }()

@@ -179,6 +179,25 @@
     const source = event.detail?.ctx?.sourceElement;
     if (source && !source.matches("[data-background]")) flash("The server could not be reached. Check the connection, then look at the payment before you try again.");
   });
+  // What no person asked for does not keep a session alive: parts of a page that
+  // ask for themselves, by a timer or because the stream named them.
+  document.addEventListener("htmx:config:request", (event) => {
+    const ctx = event.detail?.ctx;
+    const cause = ctx?.sourceEvent;
+    if (ctx && ctx.request.method === "GET" && !cause?.isTrusted && cause?.type !== "click") ctx.request.headers["X-Background"] = "1";
+  });
+  // The stream of changes: quiet while it stands, one line while it does not. Its
+  // script asks again by itself; what the server refuses stays refused.
+  const stream = document.getElementById("stream");
+  const notLive = (is) => { const line = stream && $("[data-not-live]", stream); if (line) line.hidden = !is; };
+  for (const name of ["htmx:error", "htmx:response:error"]) stream?.addEventListener(name, (event) => { if (event.target === stream) notLive(true); });
+  stream?.addEventListener("htmx:sse:after:connection", () => notLive(false));
+  stream?.addEventListener("htmx:sse:error", (event) => {
+    const { connection, status } = event.detail;
+    if (!connection?.attempt) return; // the line broke, and is tried again at once
+    notLive(true);
+    if (status === 401 || status === 403) connection.config.reconnect = false;
+  });
   // An answer without the part that was asked for would wipe it away.
   document.addEventListener("htmx:before:swap", (event) => {
     const ctx = event.detail?.ctx;

@@ -1,8 +1,8 @@
 // Builds static/dist from static/src: the style sheet, the icon sprite, and
-// htmx as it came. Run from anywhere: node static/src/build.mjs
+// htmx with its extension for streams as they came. Run from anywhere: node static/src/build.mjs
 import { execFileSync } from "node:child_process";
-import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const src = dirname(fileURLToPath(import.meta.url));
@@ -21,11 +21,9 @@ const symbols = names.map((name) => {
 writeFileSync(join(dist, "icons.svg"), `<svg xmlns="http://www.w3.org/2000/svg">\n${symbols.join("\n")}\n</svg>\n`);
 
 // The source map comment would make a browser ask for a file that is not ours.
-const htmx = readFileSync(join(modules, "htmx.org/dist/htmx.min.js"), "utf8");
-if (htmx.includes("sourceMappingURL")) {
-  writeFileSync(join(dist, "htmx.min.js"), htmx.replace(/\n?\/\/# sourceMappingURL=.*\s*$/, "\n"));
-} else {
-  copyFileSync(join(modules, "htmx.org/dist/htmx.min.js"), join(dist, "htmx.min.js"));
+for (const name of ["htmx.min.js", "ext/hx-sse.min.js"]) {
+  const script = readFileSync(join(modules, "htmx.org/dist", name), "utf8");
+  writeFileSync(join(dist, basename(name)), script.replace(/\n?\/\/# sourceMappingURL=.*\s*$/, "\n"));
 }
 
 execFileSync(process.execPath, [join(modules, "@tailwindcss/cli/dist/index.mjs"), "--input", join(src, "input.css"), "--output", join(dist, "app.css"), "--minify"], { cwd: root, stdio: ["ignore", "inherit", "inherit"] });

@@ -109,6 +109,12 @@ type Model struct {
 	Theme     string // ThemeSystem, ThemeLight or ThemeDark
 	Shortcuts bool   // keyboard shortcuts are on
 
+	// Live opens the stream of changes, #stream, for parts that ask for themselves
+	// when an event names them: hx-trigger="payment-<id> from:#stream, resync
+	// from:#stream". Since is where the stream was before the page read anything.
+	Live  bool
+	Since string
+
 	Location       *time.Location // the merchant's; nil means UTC
 	Now            time.Time      // from the injected clock
 	ManyCurrencies bool           // amounts carry their code instead of a sign
