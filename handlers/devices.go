@@ -94,7 +94,7 @@ func devicesHead(m layouts.Model, kept url.Values, f domain.DeviceFilter, counts
 		}
 		return listURL("/devices", q)
 	}
-	h := pages.DevicesHead{Layout: m, Live: true, SelfURL: listURL("/devices/head", kept)}
+	h := pages.DevicesHead{Layout: m, SelfURL: listURL("/devices/head", kept)}
 	for _, s := range domain.DeviceStates {
 		if s != domain.DeviceRemoved {
 			h.Total += counts[s]
@@ -115,7 +115,7 @@ func (h *Devices) wall(c echo.Context) error {
 	q, role := c.QueryParams(), web.Actor(c).Role
 	f, errs := parseDevices(q)
 	kept := keptParams(q, deviceParams...)
-	v := pages.DevicesView{Layout: layout(c, layouts.NavDevices, "Devices"), Live: true, Q: clip(q.Get("q")), Errors: errs, Narrow: string(f.State), Narrowed: len(kept) > 0,
+	v := pages.DevicesView{Layout: followed(layout(c, layouts.NavDevices, "Devices")), Q: clip(q.Get("q")), Errors: errs, Narrow: string(f.State), Narrowed: len(kept) > 0,
 		CanSelect: role.May(domain.DevicesCheck), CanManage: role.May(domain.DevicesManage), SelfURL: listURL("/devices", q)}
 	if len(errs) > 0 {
 		v.State, v.Head = pages.ListNoMatch, pages.DevicesHead{Layout: v.Layout}
@@ -155,17 +155,23 @@ func (h *Devices) wall(c echo.Context) error {
 	return web.Render(c, http.StatusOK, pages.Devices(v))
 }
 
+// followed makes a page hear of changes.
+func followed(m layouts.Model) layouts.Model {
+	m.Live = true
+	return m
+}
+
 // head answers the counts of a wall alone.
 func (h *Devices) head(c echo.Context) error {
 	f, errs := parseDevices(c.QueryParams())
 	if len(errs) > 0 {
 		return &domain.Error{Code: domain.Invalid, Message: "This filter cannot be read.", Fields: errs}
 	}
-	w, err := h.Service.List(c.Request().Context(), web.Actor(c), domain.DeviceFilter{State: f.State, Location: f.Location, Connection: f.Connection, Serial: f.Serial, Limit: 1})
+	counts, err := h.Service.Counts(c.Request().Context(), web.Actor(c), f)
 	if err != nil {
 		return err
 	}
-	return web.Render(c, http.StatusOK, pages.DevicesCounts(devicesHead(fragmentLayout(c, "Devices"), keptParams(c.QueryParams(), deviceParams...), f, w.Counts)))
+	return web.Render(c, http.StatusOK, pages.DevicesCounts(devicesHead(followed(fragmentLayout(c, "Devices")), keptParams(c.QueryParams(), deviceParams...), f, counts)))
 }
 
 // row answers one terminal's card alone.
@@ -178,7 +184,7 @@ func (h *Devices) row(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return web.Render(c, http.StatusOK, pages.Device(pages.DeviceRow{Layout: fragmentLayout(c, d.Label()), Live: true, Device: d}))
+	return web.Render(c, http.StatusOK, pages.Device(pages.DeviceRow{Layout: followed(fragmentLayout(c, d.Label())), Device: d}))
 }
 
 func noTerminal() error {
@@ -201,7 +207,7 @@ func (h *Devices) detailPage(c echo.Context, status int, typed web.Values, probl
 	if err != nil {
 		return err
 	}
-	v := pages.DeviceView{Layout: layout(c, layouts.NavDevices, d.Device.Label()), Live: true, Device: d.Device, Commands: d.Commands, Payments: d.Payments, Locations: d.Locations,
+	v := pages.DeviceView{Layout: followed(layout(c, layouts.NavDevices, d.Device.Label())), Device: d.Device, Commands: d.Commands, Payments: d.Payments, Locations: d.Locations,
 		CanCheck: actor.Role.May(domain.DevicesCheck), CheckKey: uuid.NewString(), CheckWhy: d.Why[domain.CommandPing], CanManage: actor.Role.May(domain.DevicesManage), Name: d.Device.Name, Place: d.Device.Location}
 	if typed != nil {
 		v.Name, v.Place = typed.Get("device_name"), typed.Get("place")
@@ -451,7 +457,7 @@ func (h *Devices) sheet(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	v := pages.SheetView{Layout: layout(c, layouts.NavDevices, ""), Live: true, SelfURL: pages.SheetURL(id)}
+	v := pages.SheetView{Layout: followed(layout(c, layouts.NavDevices, "")), SelfURL: pages.SheetURL(id)}
 	for _, r := range rows {
 		v.Rows = append(v.Rows, pages.SheetRow{Command: r.Command, Device: r.Device})
 	}

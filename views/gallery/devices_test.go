@@ -20,6 +20,13 @@ var (
 	deviceActions = regexp.MustCompile(`^(/devices|/devices/sync|/devices/command|/devices/[0-9a-f-]{36})$`)
 )
 
+// followed is the shell of a page that follows what it shows.
+func followed() layouts.Model {
+	m := layout()
+	m.Live = true
+	return m
+}
+
 func deviceID(n byte) domain.DeviceID { return domain.DeviceID{UUID: uuidOf(n)} }
 
 func terminal(n byte, name string, state domain.DeviceState, since time.Duration) domain.Device {
@@ -66,7 +73,7 @@ func chips(active domain.DeviceState) []pages.StateChip {
 }
 
 func theWall() pages.DevicesView {
-	return pages.DevicesView{Layout: layout(), Live: true, Head: pages.DevicesHead{Layout: layout(), Live: true, States: chips(""), Total: 45, SelfURL: "/devices/head"}, Rows: fleet()[:8],
+	return pages.DevicesView{Layout: followed(), SelfURL: "/devices", Head: pages.DevicesHead{Layout: followed(), States: chips(""), Total: 45, SelfURL: "/devices/head"}, Rows: fleet()[:8],
 		Locations:   []components.Option{{Value: uuidOf(1).String(), Label: "Quay Street"}, {Value: uuidOf(2).String(), Label: "Market Hall, upper floor"}},
 		Connections: []components.Option{{Value: uuidOf(1).String(), Label: "Card by phone"}, {Value: uuidOf(2).String(), Label: "CloudFlow"}},
 		ExportURL:   "/devices.csv", CanSelect: true, CanManage: true,
@@ -85,11 +92,12 @@ func command(n byte, name domain.DeviceCommandName, s domain.CommandStatus) doma
 }
 
 func onePage(d domain.Device) pages.DeviceView {
-	v := pages.DeviceView{Layout: layout(), Live: true, Device: d, CanCheck: true, CheckKey: uuidOf(77).String(), CanManage: true, Name: d.Name, Place: d.Location,
+	v := pages.DeviceView{Layout: followed(), Device: d, CanCheck: true, CheckKey: uuidOf(77).String(), CanManage: true, Name: d.Name, Place: d.Location,
 		Locations: []domain.Location{{Name: "Quay Street"}, {Name: "Market Hall"}}}
 	for _, name := range []domain.DeviceCommandName{domain.CommandReboot, domain.CommandUnattended, domain.CommandPassword, domain.CommandLocale, domain.CommandBrightness, domain.CommandRebootHour, domain.CommandUpdate} {
 		v.Offers = append(v.Offers, pages.CommandOffer{Name: name, URL: pages.CommandURL(name, d.ID)})
 	}
+	v.Offers[3].Hint = "It has not answered a check today, so it may not take commands from afar."
 	v.Offers[5].URL, v.Offers[5].Why = "", "The provider does this on production terminals only; this connection is a test one."
 	return v
 }
@@ -126,7 +134,7 @@ func deviceSamples(add func(string, templ.Component)) {
 	many.Steps.BeforeURL, many.Steps.Words = "/devices?after=y", "50 terminals on this page"
 	add("devices-fifty", pages.Devices(many))
 	analyst := theWall()
-	analyst.Layout.Can, analyst.CanSelect, analyst.CanManage, analyst.Live, analyst.Head.Live = layouts.CanOf(domain.Analyst), false, false, false, false
+	analyst.Layout.Can, analyst.CanSelect, analyst.CanManage = layouts.CanOf(domain.Analyst), false, false
 	add("devices-reader", pages.Devices(analyst))
 
 	busy := onePage(fleet()[2])
@@ -145,7 +153,7 @@ func deviceSamples(add func(string, templ.Component)) {
 	gone.CheckWhy, gone.Offers = "The provider does not list it any more.", nil
 	add("device-removed", pages.DevicePage(gone))
 	seen := onePage(fleet()[6])
-	seen.Layout.Can, seen.CanCheck, seen.CanManage, seen.Offers, seen.Live = layouts.CanOf(domain.Analyst), false, false, nil, false
+	seen.Layout.Can, seen.CanCheck, seen.CanManage, seen.Offers = layouts.CanOf(domain.Analyst), false, false, nil
 	add("device-reader", pages.DevicePage(seen))
 
 	form := pages.CommandForm{Layout: layout(), Devices: fleet()[:3], Key: uuidOf(70).String(), BackURL: "/devices"}
@@ -170,7 +178,7 @@ func deviceSamples(add func(string, templ.Component)) {
 	}
 	add("command-nobody", pages.Command(pages.CommandForm{Layout: layout(), BackURL: "/devices"}))
 
-	sheet := pages.SheetView{Layout: layout(), Live: true, SelfURL: "/devices/commands/" + uuidOf(80).String()}
+	sheet := pages.SheetView{Layout: followed(), SelfURL: "/devices/commands/" + uuidOf(80).String()}
 	for i, s := range []domain.CommandStatus{domain.CommandConfirmed, domain.CommandRefused, domain.CommandSent, domain.CommandUnconfirmed, domain.CommandUnknown, domain.CommandQueued} {
 		k := command(byte(40+i), domain.CommandReboot, s)
 		k.On, k.CreatedAt = true, now.Add(-20*time.Second)

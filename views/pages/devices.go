@@ -38,7 +38,7 @@ const background = `{"X-Background":"1"}`
 
 // rowAttributes make a terminal's card follow the terminal.
 func rowAttributes(r DeviceRow) templ.Attributes {
-	if !r.Live {
+	if !r.Layout.Live {
 		return nil
 	}
 	id := r.Device.ID.String()
@@ -51,15 +51,31 @@ func rowAttributes(r DeviceRow) templ.Attributes {
 	}
 }
 
+// cardsAttributes make all cards of a page come anew when the page has missed
+// what changed. What was ticked stays.
+func cardsAttributes(v DevicesView) templ.Attributes {
+	if !v.Layout.Live {
+		return nil
+	}
+	return templ.Attributes{
+		"hx-get":          v.SelfURL,
+		"hx-trigger":      "resync from:#stream",
+		"hx-select":       "#cards",
+		"hx-swap":         "outerMorph",
+		"hx-headers":      background,
+		"data-background": true,
+	}
+}
+
 // headAttributes make the counts follow the fleet: not more often than every two
 // seconds, however many terminals change.
 func headAttributes(h DevicesHead) templ.Attributes {
-	if !h.Live {
+	if !h.Layout.Live {
 		return nil
 	}
 	return templ.Attributes{
 		"hx-get":          h.SelfURL,
-		"hx-trigger":      "devices from:#stream throttle:2s",
+		"hx-trigger":      "devices from:#stream throttle:2s, resync from:#stream",
 		"hx-swap":         "outerMorph",
 		"hx-headers":      background,
 		"data-background": true,
@@ -68,12 +84,12 @@ func headAttributes(h DevicesHead) templ.Attributes {
 
 // detailAttributes make a terminal's page follow the terminal.
 func detailAttributes(v DeviceView) templ.Attributes {
-	if !v.Live {
+	if !v.Layout.Live {
 		return nil
 	}
 	return templ.Attributes{
 		"hx-get":          DeviceURL(v.Device.ID),
-		"hx-trigger":      "device-" + v.Device.ID.String() + " from:#stream throttle:1s",
+		"hx-trigger":      "device-" + v.Device.ID.String() + " from:#stream throttle:1s, resync from:#stream",
 		"hx-select":       "#device-live",
 		"hx-swap":         "outerMorph",
 		"hx-headers":      background,
@@ -88,8 +104,8 @@ func sheetAttributes(v SheetView) templ.Attributes {
 		return nil
 	}
 	trigger := "every 3s"
-	if v.Live {
-		trigger += ", devices from:#stream throttle:1s"
+	if v.Layout.Live {
+		trigger += ", devices from:#stream throttle:1s, resync from:#stream"
 	}
 	return templ.Attributes{
 		"hx-get":          v.SelfURL,

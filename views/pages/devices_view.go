@@ -12,8 +12,6 @@ import (
 // /devices/head, answered with the filter of its page.
 type DevicesHead struct {
 	Layout layouts.Model
-	// Live makes the fragment ask for itself when any terminal changed.
-	Live   bool
 	States []StateChip
 	Total  int // of this filter, without the removed ones
 	// SelfURL is the fragment's own address.
@@ -32,7 +30,6 @@ type StateChip struct {
 // q, location, connection and state.
 type DevicesView struct {
 	Layout layouts.Model
-	Live   bool // each row follows its terminal
 	Head   DevicesHead
 	State  ListState
 	Rows   []domain.Device
@@ -44,7 +41,7 @@ type DevicesView struct {
 	Connections []components.Option
 	Errors      map[string]string
 	Narrowed    bool
-	ClearURL    string // everything off
+	SelfURL     string // of this page
 	Steps       Steps
 	ExportURL   string
 	CanSelect   bool // somebody who may do something with what is selected
@@ -54,7 +51,6 @@ type DevicesView struct {
 // DeviceRow is one terminal of the wall: fragment /devices/{id}/row.
 type DeviceRow struct {
 	Layout layouts.Model
-	Live   bool
 	Device domain.Device
 }
 
@@ -63,12 +59,12 @@ type CommandOffer struct {
 	Name domain.DeviceCommandName
 	URL  string
 	Why  string // why it is not offered; empty: it is
+	Hint string // what makes it doubtful
 }
 
 // DeviceView is /devices/{id}.
 type DeviceView struct {
 	Layout    layouts.Model
-	Live      bool
 	Device    domain.Device
 	Offers    []CommandOffer
 	Commands  []domain.DeviceCommand
@@ -107,7 +103,6 @@ type CommandForm struct {
 // terminal.
 type SheetView struct {
 	Layout  layouts.Model
-	Live    bool
 	SelfURL string
 	Rows    []SheetRow
 }
