@@ -14,17 +14,11 @@ import (
 	"github.com/counterfoil/counterfoil/services/store"
 )
 
-// Bound is a connection with its adapter.
-type Bound struct {
-	Connection   domain.Connection
-	Registration providers.Registration
-	Provider     providers.Provider
-	Caps         domain.Capabilities
-}
-
-// Binder binds a connection to its adapter, within a unit of work.
+// Binder binds connections to their adapters, within a unit of work.
 type Binder interface {
 	Bind(ctx context.Context, tx *store.Tx, conn domain.Connection) (providers.Provider, providers.Registration, domain.Capabilities, error)
+	// Offering lists the connections that offer a capability.
+	Offering(ctx context.Context, tx *store.Tx, c domain.Capability) ([]domain.Connection, error)
 }
 
 // Config is what the service is made from.
@@ -33,13 +27,75 @@ type Config struct {
 	Binder Binder
 	Now    func() time.Time
 	Log    *slog.Logger
+	// Pause waits between two questions for one answer; nil: by the wall clock.
+	Pause func(ctx context.Context, d time.Duration)
 }
 
 // Service is the use case. It is safe for use by many goroutines.
 type Service struct{ Config }
 
 // New makes the service.
-func New(cfg Config) *Service { return &Service{cfg} }
+func New(cfg Config) *Service {
+	if cfg.Pause == nil {
+		cfg.Pause = pause
+	}
+	return &Service{cfg}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// now is the clock at the database's precision.
+func (s *Service) now() time.Time { return s.Now().UTC().Truncate(time.Microsecond) }
+
+// link is a connection with its adapter, or why there is none.
+type link struct {
+	conn     domain.Connection
+	reg      providers.Registration
+	provider providers.Provider
+	caps     domain.Capabilities
+	unusable error
+}
+
+// link binds a connection. One whose credentials do not open is a link that can
+// do nothing and says why.
+func (s *Service) link(ctx context.Context, tx *store.Tx, conn domain.Connection) (link, error) {
+	p, reg, caps, err := s.Binder.Bind(ctx, tx, conn)
+	l := link{conn: conn, reg: reg, provider: p, caps: caps}
+	switch {
+	case domain.CodeOf(err) == domain.Unavailable:
+		l.unusable, err = err, nil
+	case conn.Removed() && err == nil:
+		l.unusable = domain.Errorf(domain.Unavailable, "The connection “%s” was removed.", conn.Name)
+	}
+	return l, err
+}
+
+func (s *Service) linkOf(ctx context.Context, tx *store.Tx, id domain.ConnectionID) (link, error) {
+	conn, err := tx.Connection(ctx, id)
+	if err != nil {
+		return link{}, err
+	}
+	return s.link(ctx, tx, conn)
+}
+
+// label is the provider's name in a sentence.
+func (l link) label() string {
+	if l.reg.Label != "" {
+		return l.reg.Label
+	}
+	return l.conn.Name
+}
+
+func ref(d domain.Device) providers.DeviceRef {
+	return providers.DeviceRef{Ref: d.Ref, Serial: d.Serial, Type: d.Type}
+}
 
 // Wall is one page of the fleet.
 type Wall struct {
@@ -48,6 +104,7 @@ type Wall struct {
 	Counts         domain.DeviceCounts
 	Locations      []domain.Location
 	Connections    []domain.Connection // that list terminals
+	Silent         []domain.Device     // used daily and not heard of for a day, at most 20
 }
 
 // Detail is one terminal with its past.
@@ -56,7 +113,9 @@ type Detail struct {
 	Commands []domain.DeviceCommand // newest first, at most 50
 	Payments []domain.Payment       // newest first, at most 10
 	// Why says of each command why it is not offered; empty: it is.
-	Why       map[domain.DeviceCommandName]string
+	Why map[domain.DeviceCommandName]string
+	// Hints says of a command that is offered what makes it doubtful.
+	Hints     map[domain.DeviceCommandName]string
 	Locations []domain.Location
 }
 
@@ -87,5 +146,7 @@ type Synced struct {
 	Added      int
 	Removed    int
 	Returned   int
+	Changed    int    // names, places and accounts that the provider changed
 	Why        string // a sentence, when the list could not be read
+	Later      bool   // the provider asked for patience
 }

@@ -93,6 +93,9 @@ type Device struct {
 	SeenAt                  time.Time // the last sign of life; zero: none yet
 	CheckedAt               time.Time // when it was last asked
 	CheckAt                 time.Time // when it is asked next; zero: not by itself
+	// PingedAt is when it last answered a check of ours, which shows that it
+	// takes commands from afar (seed 004, "Device Control Commands").
+	PingedAt time.Time
 
 	Report DeviceReport
 
@@ -192,7 +195,7 @@ type DeviceFilter struct {
 // DevicePlace is a place in a list of terminals, which is in the order of their
 // names. The zero place is the beginning.
 type DevicePlace struct {
-	Name string // in lower case
+	Name string // Device.Label
 	ID   DeviceID
 	Back bool
 }

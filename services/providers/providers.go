@@ -184,6 +184,7 @@ type Error struct {
 	NotDone      bool
 	Reason       domain.Reason // when NotDone
 	Code, Text   string        // the provider's own
+	Meaning      string        // a sentence for staff, where the code has one
 	RetryAfter   time.Duration
 	Raw          []byte // scrubbed
 	Err          error

@@ -34,7 +34,8 @@ type DeviceChecker interface {
 // DeviceState is what the provider says of a terminal.
 type DeviceState struct {
 	Connected  bool
-	Code, Said string
+	Code, Said string // the provider's own
+	Meaning    string // a sentence for staff, where the code has one
 }
 
 // DeviceCommander sends a command to a terminal. "Accepted" is not "done".
@@ -49,6 +50,21 @@ type DeviceCommand struct {
 	Text string // set-locale: "en_US"
 	Low  int    // set-screen-brightness, percent; set-reboot-time, hour
 	High int    // set-screen-brightness, percent
+}
+
+// CommandAdviser says what the provider's document asks of a command beyond its
+// values. It sends nothing.
+type CommandAdviser interface {
+	// CommandAdvice gives a sentence why the command cannot work, or what makes it
+	// doubtful that it does; both empty: nothing is known against it.
+	CommandAdvice(name string, d CommandFacts) (why, hint string)
+}
+
+// CommandFacts is what is known of a terminal before a command is sent to it.
+type CommandFacts struct {
+	Live       bool   // a connection for real money
+	Answered   bool   // it has answered a ping of ours lately
+	AppVersion string // of the payment application, as it reported it
 }
 
 // TerminalOperator starts an operation on a terminal and reads its result. The
@@ -105,6 +121,9 @@ type TerminalRequest struct {
 	// NoDuplicateCheck keeps the terminal from asking about a same card and
 	// amount within five minutes.
 	NoDuplicateCheck bool
+	// Polled asks for a result that is polled for, even where the connection has
+	// its results sent to it: what moves no money is nobody's callback.
+	Polled bool
 }
 
 // TipPrompt is what the terminal asks the customer.

@@ -18,7 +18,7 @@ const deviceColumns = `d.id, d.connection_id, d.ref, d.serial, d.type, d.account
 	d.first_listed_at, d.listed_at, d.removed_at, d.seen_at, d.checked_at, d.check_at, d.battery, d.charging, d.power, d.app_name, d.app_version, d.reported_at,
 	coalesce(d.running_id, '00000000-0000-0000-0000-000000000000'), coalesce(d.running_payment, '00000000-0000-0000-0000-000000000000'),
 	coalesce(d.last_payment, '00000000-0000-0000-0000-000000000000'), d.last_type, d.last_status, coalesce(d.last_currency, ''), coalesce(d.last_minor, 0), d.last_at,
-	d.recovered, d.recovered_at, c.name, c.provider`
+	d.recovered, d.recovered_at, d.pinged_at, c.name, c.provider`
 
 const deviceTables = ` from devices d join connections c on c.merchant_id = d.merchant_id and c.id = d.connection_id
 	left join locations l on l.merchant_id = d.merchant_id and l.id = d.location_id `
@@ -28,7 +28,7 @@ const deviceName = `lower(case when d.name <> '' then d.name when d.provider_nam
 
 func scanDevice(row interface{ Scan(...any) error }, m domain.MerchantID, seen currencyCache) (domain.Device, error) {
 	d := domain.Device{MerchantID: m}
-	var removed, seenAt, checked, check, reported, last, recovered sql.NullTime
+	var removed, seenAt, checked, check, reported, last, recovered, pinged sql.NullTime
 	var battery sql.NullInt16
 	var code string
 	var minor int64
@@ -36,12 +36,12 @@ func scanDevice(row interface{ Scan(...any) error }, m domain.MerchantID, seen c
 		&d.LocationID, &d.Location, &d.State, &d.StateAt, &d.Reach, &d.Code, &d.Said,
 		&d.FirstListedAt, &d.ListedAt, &removed, &seenAt, &checked, &check, &battery, &d.Report.Charging, &d.Report.Power, &d.Report.AppName, &d.Report.AppVersion, &reported,
 		&d.Running, &d.RunningPayment, &d.Last.PaymentID, &d.Last.Type, &d.Last.Status, &code, &minor, &last,
-		&d.Recovered, &recovered, &d.ConnectionName, &d.Provider)
+		&d.Recovered, &recovered, &pinged, &d.ConnectionName, &d.Provider)
 	if err != nil {
 		return d, err
 	}
 	d.RemovedAt, d.SeenAt, d.CheckedAt, d.CheckAt, d.Report.At = removed.Time, seenAt.Time, checked.Time, check.Time, reported.Time
-	d.Last.At, d.RecoveredAt = last.Time, recovered.Time
+	d.Last.At, d.RecoveredAt, d.PingedAt = last.Time, recovered.Time, pinged.Time
 	if battery.Valid {
 		n := int(battery.Int16)
 		d.Report.Battery = &n
@@ -120,12 +120,12 @@ func (t *Tx) SaveDevice(ctx context.Context, d domain.Device, at time.Time) erro
 	_, err := t.q.ExecContext(ctx, `update devices set ref = $3, account = $4, virtual = $5, provider_name = $6, provider_place = $7, name = $8, location_id = $9,
 			state = $10, state_at = $11, reach = $12, code = $13, said = $14, listed_at = $15, removed_at = $16, seen_at = $17, checked_at = $18, check_at = $19,
 			battery = $20, charging = $21, power = $22, app_name = $23, app_version = $24, reported_at = $25, running_id = $26, running_payment = $27,
-			last_payment = $28, last_type = $29, last_status = $30, last_currency = $31, last_minor = $32, last_at = $33, recovered = $34, recovered_at = $35
+			last_payment = $28, last_type = $29, last_status = $30, last_currency = $31, last_minor = $32, last_at = $33, recovered = $34, recovered_at = $35, pinged_at = $36
 		where merchant_id = $1 and id = $2`,
 		t.m, d.ID, asText(d.Ref), asText(d.Account), d.Virtual, asText(d.ProviderName), asText(d.ProviderPlace), d.Name, nullID(d.LocationID),
 		d.State, d.StateAt, d.Reach, asText(d.Code), asText(d.Said), d.ListedAt, nullTime(d.RemovedAt), nullTime(d.SeenAt), nullTime(d.CheckedAt), nullTime(d.CheckAt),
 		battery, d.Report.Charging, asText(d.Report.Power), asText(d.Report.AppName), asText(d.Report.AppVersion), nullTime(d.Report.At), nullID(d.Running), nullID(d.RunningPayment),
-		nullID(d.Last.PaymentID), d.Last.Type, d.Last.Status, currency, minor, nullTime(d.Last.At), d.Recovered, nullTime(d.RecoveredAt))
+		nullID(d.Last.PaymentID), d.Last.Type, d.Last.Status, currency, minor, nullTime(d.Last.At), d.Recovered, nullTime(d.RecoveredAt), nullTime(d.PingedAt))
 	if err != nil {
 		return dbError("save device", err)
 	}
@@ -188,7 +188,8 @@ func (t *Tx) ListDevices(ctx context.Context, f domain.DeviceFilter) (ds []domai
 		if f.After.Back {
 			sign, order = "<", deviceName+" desc, d.id desc"
 		}
-		c.add("("+deviceName+", d.id) "+sign+" (%s, %s)", f.After.Name, f.After.ID)
+		// The database lowers both: it need not know the letters that Go knows.
+		c.add("("+deviceName+", d.id) "+sign+" (lower(%s), %s)", f.After.Name, f.After.ID)
 	}
 	c.args = append(c.args, limit+1)
 	rows, err := t.q.QueryContext(ctx, `select `+deviceColumns+deviceTables+`where `+strings.Join(c.sql, " and ")+` order by `+order+` limit `+mark(len(c.args)), c.args...)
@@ -209,7 +210,7 @@ func (t *Tx) ListDevices(ctx context.Context, f domain.DeviceFilter) (ds []domai
 		return ds, before, behind, nil
 	}
 	place := func(d domain.Device) domain.DevicePlace {
-		return domain.DevicePlace{Name: strings.ToLower(d.Label()), ID: d.ID}
+		return domain.DevicePlace{Name: d.Label(), ID: d.ID}
 	}
 	if f.After.Back && more || !f.After.Back && !f.After.ID.IsZero() {
 		before = place(ds[0])

@@ -139,12 +139,19 @@ func (s *Store) readOn(ctx context.Context, db *sqlx.DB, m domain.MerchantID, f 
 // slow to answer questions does not hold up what others tell.
 const CallbackQueue = "callbacks"
 
+// DeviceQueue holds what waits for terminals, so that a slow one never holds up
+// the question about a payment.
+const DeviceQueue = "devices"
+
 // Enqueue inserts the job in this unit of work: it exists if and only if the
 // commit does. It starts at the given time.
 func (t *Tx) Enqueue(ctx context.Context, job river.JobArgs, at time.Time) error {
 	queue := river.QueueDefault
-	if _, ok := job.(args.HandleCallback); ok {
+	switch job.(type) {
+	case args.HandleCallback:
 		queue = CallbackQueue
+	case args.SendDeviceCommand, args.FollowDeviceCommand, args.SyncDevices, args.CheckDevices:
+		queue = DeviceQueue
 	}
 	_, err := t.store.jobs.InsertTx(ctx, t.sqltx, job, &river.InsertOpts{
 		Queue:       queue,

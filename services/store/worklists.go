@@ -349,10 +349,11 @@ func (t *Tx) Waiting(ctx context.Context, now time.Time, limit int) (holds, revi
 	return holds, reviews, dbError("waiting", err)
 }
 
-// SeeAlerts notes that somebody has seen the alerts that were written until now.
+// SeeAlerts notes that somebody has seen the alerts about payments that were
+// written until now; what is about a terminal ends by itself.
 // It gives how many.
 func (t *Tx) SeeAlerts(ctx context.Context, by string, now time.Time) (int, error) {
-	res, err := t.q.ExecContext(ctx, `update alerts set seen_at = $2, seen_by_name = $3 where merchant_id = $1 and seen_at is null and created_at <= $2`, t.m, now, by)
+	res, err := t.q.ExecContext(ctx, `update alerts set seen_at = $2, seen_by_name = $3 where merchant_id = $1 and seen_at is null and payment_id is not null and created_at <= $2`, t.m, now, by)
 	if err != nil {
 		return 0, dbError("see alerts", err)
 	}

@@ -57,3 +57,51 @@ type AlertHolds struct{}
 
 // Kind is the job's name in River's tables.
 func (AlertHolds) Kind() string { return "alert_holds" }
+
+// SendDeviceCommand sends a queued command to a terminal. It is inserted in the
+// same database transaction as the command.
+type SendDeviceCommand struct {
+	MerchantID domain.MerchantID `json:"merchant_id" river:"unique"`
+	CommandID  domain.CommandID  `json:"command_id" river:"unique"`
+}
+
+// Kind is the job's name in River's tables.
+func (SendDeviceCommand) Kind() string { return "send_device_command" }
+
+// FollowDeviceCommand looks for what confirms a command that was accepted.
+type FollowDeviceCommand struct {
+	MerchantID domain.MerchantID `json:"merchant_id" river:"unique"`
+	CommandID  domain.CommandID  `json:"command_id" river:"unique"`
+}
+
+// Kind is the job's name in River's tables.
+func (FollowDeviceCommand) Kind() string { return "follow_device_command" }
+
+// SyncDevices reads the lists of a merchant's terminals anew.
+type SyncDevices struct {
+	MerchantID domain.MerchantID `json:"merchant_id" river:"unique"`
+}
+
+// Kind is the job's name in River's tables.
+func (SyncDevices) Kind() string { return "sync_devices" }
+
+// CheckDevices asks a merchant's terminals whose check is due for a sign of life.
+type CheckDevices struct {
+	MerchantID domain.MerchantID `json:"merchant_id" river:"unique"`
+}
+
+// Kind is the job's name in River's tables.
+func (CheckDevices) Kind() string { return "check_devices" }
+
+// DeviceRound looks at every merchant's terminals for what is due: checks,
+// commands that were lost, and terminals that are silent.
+type DeviceRound struct{}
+
+// Kind is the job's name in River's tables.
+func (DeviceRound) Kind() string { return "device_round" }
+
+// DeviceLists puts the reading of every merchant's list in the queue.
+type DeviceLists struct{}
+
+// Kind is the job's name in River's tables.
+func (DeviceLists) Kind() string { return "device_lists" }

@@ -151,7 +151,11 @@ func (a *Adapter) Connected(ctx context.Context, d providers.DeviceRef) (provide
 	}
 	f := a.fault(op, resp)
 	if (resp.Status == http.StatusNotFound || resp.Status == http.StatusGone) && (f.Code == codeNotFound || f.Code == codeConnectionLost) {
-		return providers.DeviceState{Code: f.Code, Said: f.Text}, nil
+		meaning := "CloudFlow does not know this terminal."
+		if f.Code == codeConnectionLost {
+			meaning = refusals[codeConnectionLost].meaning
+		}
+		return providers.DeviceState{Code: f.Code, Said: f.Text, Meaning: meaning}, nil
 	}
 	return providers.DeviceState{}, f
 }

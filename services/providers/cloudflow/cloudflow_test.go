@@ -230,9 +230,10 @@ func TestOneDevice(t *testing.T) {
 func TestConnectedReadsBoth404And410AsNotConnected(t *testing.T) {
 	r := open(t)
 	for ref, want := range map[string]providers.DeviceState{
-		emulator.DeviceOnline:  {Connected: true, Code: "200"},
-		emulator.DeviceOffline: {Code: "connectionLost", Said: "The target the request was intended for is not available"},
-		"no-such-terminal":     {Code: "notFound", Said: "The item requested or referenced does not exist"},
+		emulator.DeviceOnline: {Connected: true, Code: "200"},
+		emulator.DeviceOffline: {Code: "connectionLost", Said: "The target the request was intended for is not available",
+			Meaning: "The terminal is not connected, and nothing was sent to it."},
+		"no-such-terminal": {Code: "notFound", Said: "The item requested or referenced does not exist", Meaning: "CloudFlow does not know this terminal."},
 	} {
 		got, err := r.adapter.Connected(t.Context(), providers.DeviceRef{Ref: ref})
 		if err != nil || got != want {

@@ -91,7 +91,7 @@ func (a *Adapter) fault(op string, resp *httpclient.Response) *providers.Error {
 			f.Code, f.Text = a.http.Words(ans.ErrorCode), a.http.Words(ans.ErrorMessage)
 		}
 		if listed && line.status == resp.Status {
-			f.Reason = line.reason
+			f.Reason, f.Meaning = line.reason, line.meaning
 		}
 		return f
 	}
@@ -103,7 +103,7 @@ func (a *Adapter) fault(op string, resp *httpclient.Response) *providers.Error {
 		Raw: a.http.Scrub(resp.Body),
 	}
 	if listed && line.status == resp.Status {
-		f.Kind, f.NotDone, f.Reason = line.kind, line.notDone, line.reason
+		f.Kind, f.NotDone, f.Reason, f.Meaning = line.kind, line.notDone, line.reason, line.meaning
 	}
 	return f
 }

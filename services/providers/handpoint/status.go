@@ -243,7 +243,7 @@ func (a *Adapter) readFault(op string, resp *httpclient.Response, secret string)
 	}
 	switch {
 	case known && resp.Status == http.StatusBadRequest:
-		e.NotDone, e.Reason = true, reason
+		e.NotDone, e.Reason, e.Meaning = true, reason, deviceMeanings[e.Code]
 	case inner >= 500 || inner == http.StatusRequestTimeout:
 		// A 400 of the cloud may wrap a failure of the gateway behind it.
 		e.Kind = providers.KindServer

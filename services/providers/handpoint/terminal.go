@@ -112,7 +112,8 @@ var metadataShape = regexp.MustCompile(`^[a-zA-Z0-9()@:%_\\+.~#?&/={}"', -]*$`)
 // StartOnTerminal sends an operation to a terminal (seed 004, "Transactions"). A
 // financial one moves money once the customer has shown the card. A callback
 // address is sent with its token when the connection has both; the result then
-// comes by callback only, save one that carries a card token. Linked operations carry no transactionReference: the
+// comes by callback only, save one that carries a card token or that is asked for
+// as polled. Linked operations carry no transactionReference: the
 // attempt's reference goes as customerReference, which a result echoes.
 func (a *Adapter) StartOnTerminal(ctx context.Context, req providers.TerminalRequest) (providers.TerminalStart, error) {
 	body, op, err := a.terminalRequest(req)
@@ -160,7 +161,7 @@ func (a *Adapter) terminalRequest(req providers.TerminalRequest) (terminalReques
 	}
 	body := terminalRequest{Operation: name, TerminalType: req.Device.Type, SerialNumber: req.Device.Serial,
 		CustomerReference: providers.AtMost(req.OrderReference, maxReference), CallbackURL: a.callbackURL, Token: a.callbackToken}
-	if op.noResult || op.token {
+	if op.noResult || op.token || req.Polled {
 		body.CallbackURL, body.Token = "", ""
 	}
 	linked := op.original || (op.mayLink && req.OriginalRef != "")
