@@ -133,7 +133,7 @@ func (c *workerCmd) Run(ctx context.Context) error {
 	if err := h.store.Ready(ctx); err != nil {
 		return err
 	}
-	runner, err := jobs.New(h.store, h.payments, h.webhooks, h.log, 0)
+	runner, err := jobs.New(h.store, h.payments, h.webhooks, h.log, 0, jobs.WithFleet(h.devices))
 	if err != nil {
 		return err
 	}
@@ -209,6 +209,7 @@ func (h *house) wire(publicURL string) {
 	h.payments = payments.New(payments.Config{Store: h.store, Registry: reg, Secrets: h.sealer, Now: time.Now, Log: h.log, PublicURL: publicURL, Transport: transport})
 	h.devices = devices.New(devices.Config{Store: h.store, Binder: h.payments, Now: time.Now, Log: h.log})
 	h.webhooks = webhooks.New(h.store, h.payments, time.Now, h.log)
+	h.devices = devices.New(devices.Config{Store: h.store, Binder: h.payments, Now: time.Now, Log: h.log})
 	h.connections = &connections.Service{Store: h.store, Registry: reg, Secrets: h.sealer, Now: time.Now, Transport: transport, PublicURL: publicURL}
 }
 
@@ -275,7 +276,7 @@ func (h *house) serve(ctx context.Context, s serving) error {
 	}
 	var runner *jobs.Runner
 	if s.jobs {
-		if runner, err = jobs.New(h.store, h.payments, h.webhooks, h.log, h.jobPoll); err != nil {
+		if runner, err = jobs.New(h.store, h.payments, h.webhooks, h.log, h.jobPoll, jobs.WithFleet(h.devices)); err != nil {
 			return err
 		}
 		if err := runner.Start(context.WithoutCancel(ctx)); err != nil {

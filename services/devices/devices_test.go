@@ -209,11 +209,11 @@ func TestTheListIsTakenInWithTheVirtualTerminal(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	got := h.sync()
-	if len(got) != 2 || got[0].Listed != 2 || got[0].Added != 2 || got[1].Listed != 3 || got[1].Added != 3 || got[0].Why+got[1].Why != "" {
+	if len(got) != 2 || got[0].Listed != 6 || got[0].Added != 6 || got[1].Listed != 3 || got[1].Added != 3 || got[0].Why+got[1].Why != "" {
 		t.Fatalf("synced %+v", got)
 	}
 	w := h.list(domain.DeviceFilter{})
-	if len(w.Rows) != 5 || w.Counts[domain.DeviceUnchecked] != 4 || w.Counts[domain.DeviceOnline] != 1 || len(w.Connections) != 2 {
+	if len(w.Rows) != 9 || w.Counts[domain.DeviceUnchecked] != 8 || w.Counts[domain.DeviceOnline] != 1 || len(w.Connections) != 2 {
 		t.Errorf("%d rows, counts %v, %d connections", len(w.Rows), w.Counts, len(w.Connections))
 	}
 	virtual := h.device(sandboxhandpoint.VirtualSerial)
@@ -225,7 +225,7 @@ func TestTheListIsTakenInWithTheVirtualTerminal(t *testing.T) {
 		t.Errorf("CloudFlow's terminal is %+v", counter)
 	}
 	again := h.sync()
-	if again[0].Added+again[0].Changed+again[0].Removed != 0 || h.count(`select count(*) from devices`) != 5 {
+	if again[0].Added+again[0].Changed+again[0].Removed != 0 || h.count(`select count(*) from devices`) != 9 {
 		t.Errorf("a second reading changed something: %+v", again)
 	}
 }

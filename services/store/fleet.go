@@ -101,6 +101,13 @@ func (t *Tx) ClaimDevicesToCheck(ctx context.Context, now, next time.Time, per i
 	return t.DevicesByID(ctx, ids)
 }
 
+// HasDevices says whether the merchant has terminals, and whether the check of
+// one is due, in one statement.
+func (t *Tx) HasDevices(ctx context.Context, now time.Time) (any, due bool, err error) {
+	err = t.q.QueryRowxContext(ctx, `select exists (select 1 from devices where merchant_id = $1), exists (select 1 from devices where merchant_id = $1 and check_at <= $2)`, t.m, now).Scan(&any, &due)
+	return any, due, dbError("has devices", err)
+}
+
 // Command reads one command; NotFound when the merchant has none of that id.
 func (t *Tx) Command(ctx context.Context, id domain.CommandID) (domain.DeviceCommand, error) {
 	k, err := scanCommand(t.q.QueryRowxContext(ctx, `select `+commandColumns+` from device_commands k where k.merchant_id = $1 and k.id = $2`, t.m, id))
