@@ -207,6 +207,7 @@ func (h *house) wire(publicURL string) {
 	reg := registry()
 	transport := httpclient.Transport(httpclient.Options{AllowHosts: h.allowHosts})
 	h.payments = payments.New(payments.Config{Store: h.store, Registry: reg, Secrets: h.sealer, Now: time.Now, Log: h.log, PublicURL: publicURL, Transport: transport})
+	h.devices = devices.New(devices.Config{Store: h.store, Binder: h.payments, Now: time.Now, Log: h.log})
 	h.webhooks = webhooks.New(h.store, h.payments, time.Now, h.log)
 	h.devices = devices.New(devices.Config{Store: h.store, Binder: h.payments, Now: time.Now, Log: h.log})
 	h.connections = &connections.Service{Store: h.store, Registry: reg, Secrets: h.sealer, Now: time.Now, Transport: transport, PublicURL: publicURL}
@@ -265,6 +266,7 @@ func (h *house) serve(ctx context.Context, s serving) error {
 	server.Add((&handlers.Callbacks{Service: h.connections}).Routes()...)
 	server.Add((&handlers.Webhooks{Service: h.webhooks}).Routes()...)
 	server.Add((&handlers.Connections{Service: h.connections, SignIn: h.signin}).Routes()...)
+	server.Add((&handlers.Devices{Service: h.devices}).Routes()...)
 	server.Add((&handlers.Events{Hub: hub}).Routes()...)
 	server.Add(s.more...)
 	if s.ready != nil {
