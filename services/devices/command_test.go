@@ -628,7 +628,7 @@ func TestTheDetailOfATerminalSaysWhatIsOfferedAndWhatIsDoubtful(t *testing.T) {
 	}
 	cloud, err := h.svc.Get(t.Context(), h.actor, h.device("SN-0001").ID)
 	must(t, err)
-	if cloud.Why[domain.CommandPing] != "" || cloud.Why[domain.CommandReboot] != "CloudFlow does not offer this." || cloud.Why[domain.CommandUpdate] == "" {
+	if cloud.Provider != "CloudFlow" || cloud.Why[domain.CommandPing] != "" || cloud.Why[domain.CommandReboot] != "CloudFlow does not offer this." || cloud.Why[domain.CommandUpdate] == "" {
 		t.Errorf("CloudFlow: %v", cloud.Why)
 	}
 }
