@@ -25,7 +25,8 @@ const (
 	ActCapture    Action = "capture"
 	ActIncrease   Action = "increase"
 	ActDecrease   Action = "decrease"
-	ActVoid       Action = "void" // of a sale before its batch is settled, or of a hold
+	ActVoid       Action = "void"        // of a sale before its batch is settled, or of a hold
+	ActVoidRefund Action = "void_refund" // of the newest refund, before its batch is settled
 	ActTip        Action = "tip"
 	ActCheck      Action = "check"       // ask the provider for the outcome now
 	ActSettle     Action = "settle"      // write down by hand what a person found out
@@ -38,7 +39,7 @@ const (
 )
 
 // Actions lists them in the order of the page.
-var Actions = []Action{ActCapture, ActIncrease, ActDecrease, ActVoid, ActTip, ActRefund, ActCheck, ActSettle, ActCancelLink, ActStoreCard, ActReview}
+var Actions = []Action{ActCapture, ActIncrease, ActDecrease, ActVoid, ActTip, ActRefund, ActVoidRefund, ActCheck, ActSettle, ActCancelLink, ActStoreCard, ActReview}
 
 // actions holds what each asks for before the payment is looked at.
 var actions = map[Action]struct {
@@ -53,6 +54,7 @@ var actions = map[Action]struct {
 	ActIncrease:   {PaymentsCapture, CanIncrease, Increment},
 	ActDecrease:   {PaymentsCapture, CanDecrease, Decrement},
 	ActVoid:       {PaymentsVoid, "", Void},
+	ActVoidRefund: {PaymentsVoid, "", Void},
 	ActTip:        {PaymentsTip, CanAdjustTip, TipAdjustment},
 	ActCheck:      {PaymentsCheck, CanLookUp, ""},
 	ActSettle:     {PaymentsSettle, "", ""},
@@ -107,6 +109,8 @@ const (
 	DeniedTooOld      Denial = "too_old"
 	DeniedNoReview    Denial = "no_review"
 	DeniedNoCancel    Denial = "no_cancel"
+	DeniedNoRefund    Denial = "no_refund"
+	DeniedTerminal    Denial = "terminal"
 )
 
 // denialWords says each as a sentence beside the dead button.
@@ -141,6 +145,8 @@ var denialWords = map[Denial]string{
 	DeniedLinkEnded:    "The link has ended.",
 	DeniedTooOld:       "The provider gives a card’s token for twelve months, and this payment is older.",
 	DeniedNoCancel:     "The provider has not told yet how this link is cancelled. It ends by itself.",
+	DeniedNoRefund:     "There is no refund that could be voided.",
+	DeniedTerminal:     "This is possible on a terminal only. Choose one.",
 	DeniedNoReview:     "No risk check waits for a person here.",
 }
 
@@ -172,7 +178,32 @@ type Standing struct {
 	// TokenTooOld: the provider no longer gives the token of this payment's card
 	// (twelve months; seed 004, "/transactions/{guid}/token").
 	TokenTooOld bool
+	// OnTerminal are the actions that a terminal of the connection can do.
+	OnTerminal []Action
 }
+
+// NeedsTerminal says that an action can be done on a terminal only.
+func (s Standing) NeedsTerminal(act Action) bool {
+	return slices.Contains(s.OnTerminal, act) && !s.Caps.Has(s.capability(act))
+}
+
+// capability is what an action asks of a connection that does it without a
+// terminal; empty where none is needed. The void of a refund is done on terminals
+// only.
+func (s Standing) capability(act Action) Capability {
+	switch {
+	case act == ActVoid && s.Root().Type == Preauth:
+		return CanVoidPreauth
+	case act == ActVoid:
+		return CanVoidSale
+	case act == ActVoidRefund:
+		return terminalOnly
+	}
+	return actions[act].capability
+}
+
+// terminalOnly is a capability that no connection has.
+const terminalOnly Capability = "terminal_only"
 
 // open says that a transaction of one of the types has no outcome; of any type
 // when none is named.
@@ -206,8 +237,36 @@ func (s Standing) Charge() Transaction {
 	return root
 }
 
+// LastRefund is the newest refund that went through and was not voided; its id is
+// zero when there is none.
+func (s Standing) LastRefund() Transaction {
+	for _, t := range s.Transactions {
+		if t.Type == Refund && t.Status == TxApproved && !s.voided(t) {
+			return t
+		}
+	}
+	return Transaction{}
+}
+
+// voided says that a void of that very operation went through. One that names
+// nothing is of what began the payment.
+func (s Standing) voided(o Transaction) bool {
+	return slices.ContainsFunc(s.Transactions, func(t Transaction) bool {
+		return t.Type == Void && t.Status == TxApproved && (t.OriginalRef == o.ProviderRef && o.ProviderRef != "" || t.OriginalRef == "" && o.Type.Begins())
+	})
+}
+
+// AllowedOnTerminal is Allowed for an action that is done on a terminal.
+func AllowedOnTerminal(actor Actor, s Standing, act Action) Denial {
+	d := Allowed(actor, s, act)
+	if d == Possible && !slices.Contains(s.OnTerminal, act) {
+		return DeniedCapability
+	}
+	return d
+}
+
 // Allowed is the one answer to "may this person do this to this payment, and
-// can the provider do it?". Pages, the JSON API, the use cases and tests all ask
+// can the provider do it?", on a terminal or without one. Pages, the JSON API, the use cases and tests all ask
 // it. It is pure; the use case asks it again under the payment's lock. The
 // amount is judged by AllowedAmount.
 func Allowed(actor Actor, s Standing, act Action) Denial {
@@ -222,14 +281,7 @@ func Allowed(actor Actor, s Standing, act Action) Denial {
 	if !actor.Role.May(rule.permission) {
 		return DeniedRole
 	}
-	capability := rule.capability
-	if act == ActVoid {
-		capability = CanVoidSale
-		if s.Root().Type == Preauth {
-			capability = CanVoidPreauth
-		}
-	}
-	if capability != "" && !s.Caps.Has(capability) {
+	if c := s.capability(act); c != "" && !s.Caps.Has(c) && !slices.Contains(s.OnTerminal, act) {
 		if s.Removed {
 			return DeniedRemoved
 		}
@@ -242,6 +294,8 @@ func Allowed(actor Actor, s Standing, act Action) Denial {
 		return s.changeHold(act)
 	case ActVoid:
 		return s.void()
+	case ActVoidRefund:
+		return s.voidRefund()
 	case ActTip:
 		return s.tip()
 	case ActSettle:
@@ -347,12 +401,26 @@ func (s Standing) void() Denial {
 		return DeniedReleased
 	case root.Type == Preauth:
 		return Possible
-	case s.approved(Void):
+	case s.voided(root):
 		return DeniedVoided
 	case s.ChargedBack.IsPositive():
 		return DeniedDisputed
 	case s.approved(Refund):
 		return DeniedRefunded
+	case !s.BatchClosedAt.IsZero():
+		return DeniedBatchClosed
+	}
+	return Possible
+}
+
+func (s Standing) voidRefund() Denial {
+	switch {
+	case s.Kind == Payout || s.Kind == Register:
+		return DeniedNotASale
+	case s.open():
+		return DeniedBusy
+	case s.LastRefund().ID.IsZero():
+		return DeniedNoRefund
 	case !s.BatchClosedAt.IsZero():
 		return DeniedBatchClosed
 	}
@@ -370,7 +438,7 @@ func (s Standing) tip() Denial {
 		return DeniedNotApproved
 	case !s.BatchClosedAt.IsZero():
 		return DeniedBatchClosed
-	case s.approved(Void):
+	case s.voided(root):
 		return DeniedVoided
 	case s.ChargedBack.IsPositive():
 		return DeniedDisputed
@@ -383,9 +451,9 @@ func (s Standing) tip() Denial {
 }
 
 // AllowedAmount judges the sum of an action that Allowed calls possible. Of a
-// capture, tip is the part of the amount that is a tip. Void takes no amount.
+// capture, tip is the part of the amount that is a tip. A void takes no amount.
 func AllowedAmount(s Standing, act Action, amount, tip money.Amount) Denial {
-	if act == ActVoid {
+	if act == ActVoid || act == ActVoidRefund {
 		return Possible
 	}
 	if amount.Currency() != s.Amount.Currency() || tip != (money.Amount{}) && tip.Currency() != s.Amount.Currency() {

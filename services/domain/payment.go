@@ -56,8 +56,9 @@ const (
 	MethodPage  Method = "page"  // typed on the provider's own page (REDIRECT)
 	MethodCard  Method = "card"  // a stored card token
 
-	// The three below are told by a provider, never chosen on our form.
-	MethodTerminal Method = "terminal" // on a terminal
+	MethodTerminal Method = "terminal" // on a terminal, from our form or by itself
+
+	// The two below are told by a provider, never chosen on our form.
 	MethodSchedule Method = "schedule" // a run of a schedule
 	MethodProvider Method = "provider" // made at the provider, in its own portal
 

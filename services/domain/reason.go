@@ -269,7 +269,7 @@ var meanings = []meaning{
 		"Wait for the outcome before you try anything else.", "", "It is still being worked on. We will tell you as soon as we know."},
 	{ReasonDeviceBusy, RetryAfterFix, "Device busy", "The terminal is busy with something else.",
 		"Finish or cancel what is on the terminal, then start again.", "", sayInAMoment},
-	{ReasonDeviceOffline, RetryAfterFix, "Device offline", "The terminal does not answer, and nothing was sent to it.",
+	{ReasonDeviceOffline, RetryAfterFix, "Device offline", "The terminal is not connected, and nothing was sent to it.",
 		"Check that it is switched on and connected, then start again.", "", sayInAMoment},
 	{ReasonNotCancellable, MustNotRetry, "Not cancellable", "The payment on the terminal can no longer be stopped.",
 		"Wait for its outcome; it can be refunded afterwards.", "", "The payment can no longer be stopped. If it goes through, we can pay it back afterwards."},

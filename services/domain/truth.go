@@ -232,7 +232,7 @@ func (a Action) Fits(kind TransactionType) bool {
 		return kind == Preauth
 	case ActTip:
 		return kind == Sale
-	case ActVoid, ActRefund:
+	case ActVoid, ActRefund, ActVoidRefund:
 		return kind == Sale || kind == Preauth
 	}
 	return true

@@ -34,6 +34,9 @@ type ActInput struct {
 	Final  bool         // ActCapture: give back what is left of the hold
 	Reason string       // ActRefund: one of domain.RefundReasons' values
 	Note   string       // at most 200 characters, for the team only
+	// Terminal is the terminal that it is done on; zero: it is done without one.
+	// Its tip and card options are for a sale only.
+	Terminal domain.OnTerminal
 	// Payout is what is asked for where Action is ActPayout, for the thresholds
 	// alone: Payout makes it, and not Act. PaymentID is zero then.
 	Payout *PayoutInput
@@ -72,7 +75,7 @@ func (s *Service) standing(p domain.Payment, txs []domain.Transaction, caps doma
 // did is what certainly did not happen, for the sentence over a refused form.
 var did = map[domain.Action]string{
 	domain.ActRefund: "Nothing was refunded.", domain.ActCapture: "Nothing was captured.", domain.ActIncrease: "The hold was not changed.",
-	domain.ActDecrease: "The hold was not changed.", domain.ActVoid: "Nothing was voided.", domain.ActTip: "The tip was not changed.",
+	domain.ActDecrease: "The hold was not changed.", domain.ActVoid: "Nothing was voided.", domain.ActVoidRefund: "The refund was not voided.", domain.ActTip: "The tip was not changed.",
 }
 
 // Nothing is what did not happen when an action is refused: "Nothing was
@@ -96,7 +99,7 @@ func checkAct(in *ActInput) (note string, fields map[string]string) {
 	fields = map[string]string{}
 	in.Note = strings.TrimSpace(in.Note)
 	switch {
-	case in.Action == domain.ActVoid:
+	case in.Action == domain.ActVoid, in.Action == domain.ActVoidRefund:
 	case in.Amount.IsNegative(), in.Amount.IsZero() && in.Action != domain.ActTip:
 		fields["amount"] = "Enter an amount above " + money.Zero(in.Amount.Currency()).Format() + "."
 	}
@@ -105,6 +108,9 @@ func checkAct(in *ActInput) (note string, fields map[string]string) {
 		fields["note"] = "Use at most 200 characters."
 	case domain.LooksLikeCardNumber(in.Note):
 		fields["note"] = "This looks like a card number. Do not write card numbers here."
+	}
+	if !in.Terminal.IsZero() {
+		checkTerminal(in.Terminal, actOp(in.Action, ""), fields)
 	}
 	note = in.Note
 	if in.Action == domain.ActRefund {
@@ -167,8 +173,12 @@ func (s *Service) Act(ctx context.Context, actor domain.Actor, in ActInput) (Act
 		return Acted{}, domain.InvalidFields(fields)
 	}
 	failpoint.Hit(string(typ), failpoint.Checked)
-	x, done, err := s.openAct(ctx, actor, in, note, l, merchant)
+	x, on, done, err := s.openAct(ctx, actor, in, note, l, merchant)
 	if err != nil || done.Replayed {
+		return done, err
+	}
+	if !in.Terminal.IsZero() {
+		done.Status, err = s.sendToTerminal(ctx, actor, l, x, on, x.Reference)
 		return done, err
 	}
 	status, err := s.send(ctx, actor, l, x, func(ctx context.Context) (providers.Result, error) { return perform(ctx, l, in.Action, x) })
@@ -221,12 +231,16 @@ func refusedAct(act domain.Action, words string) error {
 
 // openAct is transaction 1 of a change: rule, row, hold, audit and job under the
 // payment's lock.
-func (s *Service) openAct(ctx context.Context, actor domain.Actor, in ActInput, note string, l link, merchant domain.Merchant) (domain.Transaction, Acted, error) {
+func (s *Service) openAct(ctx context.Context, actor domain.Actor, in ActInput, note string, l link, merchant domain.Merchant) (domain.Transaction, terminal, Acted, error) {
 	now := s.now()
 	typ := in.Action.Makes()
 	var x domain.Transaction
 	var done Acted
+	var on terminal
 	hash := requestHash(string(in.Action), in.PaymentID.String(), in.Amount.String(), in.Tip.String(), fmt.Sprint(in.Final), in.Reason, in.Note)
+	if !in.Terminal.IsZero() {
+		hash = requestHash(string(hash), terminalHash(in.Terminal))
+	}
 	err := s.write(ctx, actor.MerchantID, opening, string(typ), func(tx *store.Tx) error {
 		p, err := tx.LockPayment(ctx, in.PaymentID)
 		if err != nil {
@@ -254,7 +268,10 @@ func (s *Service) openAct(ctx context.Context, actor domain.Actor, in ActInput, 
 		if err != nil {
 			return err
 		}
-		if err := s.permit(actor, in, &x, p, txs, l, merchant); err != nil {
+		if on, err = s.actTerminal(ctx, tx, in, l, txs); err != nil {
+			return err
+		}
+		if err := s.permit(actor, in, &x, p, txs, l, merchant, on); err != nil {
 			return err
 		}
 		if err := s.withinLimits(ctx, tx, actor, in, x, now); err != nil {
@@ -266,16 +283,49 @@ func (s *Service) openAct(ctx context.Context, actor domain.Actor, in ActInput, 
 		if err := tx.KeepBooks(ctx, p.ID, now); err != nil {
 			return err
 		}
-		tx.Audit(s.entry(actor, x, "requested", "ok", in.approval.detail(map[string]any{"reason": in.Reason})))
+		if err := s.occupy(ctx, tx, x); err != nil {
+			return err
+		}
+		detail := in.approval.detail(map[string]any{"reason": in.Reason})
+		if !x.DeviceID.IsZero() {
+			detail["device"] = x.DeviceID.String()
+		}
+		tx.Audit(s.entry(actor, x, "requested", "ok", detail))
 		return tx.Enqueue(ctx, resolveJob(x), now.Add(FirstAsk))
 	})
-	return x, done, err
+	return x, on, done, err
+}
+
+// actTerminal is where a change of a payment runs; the zero terminal when it runs
+// on none.
+func (s *Service) actTerminal(ctx context.Context, tx *store.Tx, in ActInput, l link, txs []domain.Transaction) (terminal, error) {
+	if in.Terminal.IsZero() {
+		return terminal{}, nil
+	}
+	root, _ := domain.Root(txs)
+	op := actOp(in.Action, root.Type)
+	if op == "" {
+		return terminal{}, domain.InvalidFields(map[string]string{"terminal": notOnTerminal})
+	}
+	on, why, err := s.findTerminal(ctx, tx, l, in.Terminal.DeviceID, op)
+	fields := map[string]string{}
+	if why != "" {
+		fields["terminal"] = why
+	}
+	if checkVirtual(on, in.Terminal, fields); err == nil && len(fields) > 0 {
+		err = domain.InvalidFields(fields)
+	}
+	return on, err
 }
 
 // permit asks whether the payment allows the change as it is now, and fills in
 // what follows from it: a void's amount, and what the change follows up.
-func (s *Service) permit(actor domain.Actor, in ActInput, x *domain.Transaction, p domain.Payment, txs []domain.Transaction, l link, merchant domain.Merchant) error {
+func (s *Service) permit(actor domain.Actor, in ActInput, x *domain.Transaction, p domain.Payment, txs []domain.Transaction, l link, merchant domain.Merchant, on terminal) error {
 	st := s.standing(p, txs, l.caps, l.conn)
+	if !in.Terminal.IsZero() {
+		st.OnTerminal = []domain.Action{in.Action}
+		onDevice(x, in.Terminal, on)
+	}
 	d := domain.Allowed(actor, st, in.Action)
 	if d == domain.Possible {
 		d = domain.AllowedAmount(st, in.Action, in.Amount, in.Tip)
@@ -293,6 +343,12 @@ func (s *Service) permit(actor domain.Actor, in ActInput, x *domain.Transaction,
 	switch in.Action {
 	case domain.ActRefund:
 		original = st.Charge()
+	case domain.ActVoidRefund:
+		original = st.LastRefund()
+		x.Amount = original.Amount
+		if in.Shown.IsPositive() && in.Shown != x.Amount {
+			return refusedAct(in.Action, "It is "+merchant.Format(x.Amount)+" by now, not "+merchant.Format(in.Shown)+". Look at it again.")
+		}
 	case domain.ActVoid:
 		if x.Amount = p.Authorised; original.Type == domain.Sale {
 			var err error

@@ -98,10 +98,31 @@ type payload struct {
 	Connection *domain.ConnectionID `json:"connection,omitempty"` // a payout's
 	Card       *domain.CardID       `json:"card,omitempty"`
 	To         *domain.PaymentID    `json:"to,omitempty"`
+	Device     *domain.DeviceID     `json:"device,omitempty"`   // the terminal that it is done on
+	Terminal   *domain.OnTerminal   `json:"terminal,omitempty"` // and how
+}
+
+// terminal is where a kept operation runs.
+func (p payload) terminal() domain.OnTerminal {
+	var o domain.OnTerminal
+	if p.Device != nil {
+		if p.Terminal != nil {
+			o = *p.Terminal
+		}
+		o.DeviceID = *p.Device
+	}
+	return o
 }
 
 func payloadOf(in ActInput) ([]byte, error) {
 	p := payload{Action: in.Action, Minor: in.Amount.Minor(), Currency: in.Amount.Currency().Code(), TipMinor: in.Tip.Minor(), Final: in.Final, Reason: in.Reason, Note: in.Note}
+	on := in.Terminal
+	if in.Payout != nil {
+		on = in.Payout.Terminal
+	}
+	if !on.IsZero() {
+		p.Device, p.Terminal = &on.DeviceID, &on
+	}
 	if in.Payout == nil {
 		p.PaymentID = &in.PaymentID
 		return json.Marshal(p)
@@ -126,13 +147,13 @@ func inputOf(a domain.Approval) (ActInput, error) {
 	if err != nil {
 		return ActInput{}, fmt.Errorf("payments: payload of approval %s: %w", a.ID, err)
 	}
-	in := ActInput{Key: a.ID.String(), Action: p.Action, Amount: money.FromMinor(p.Minor, cur), Final: p.Final, Reason: p.Reason, Note: p.Note}
+	in := ActInput{Key: a.ID.String(), Action: p.Action, Amount: money.FromMinor(p.Minor, cur), Final: p.Final, Reason: p.Reason, Note: p.Note, Terminal: p.terminal()}
 	if p.TipMinor != 0 {
 		in.Tip = money.FromMinor(p.TipMinor, cur)
 	}
 	switch {
 	case p.Action == domain.ActPayout && p.Connection != nil:
-		in.Payout = &PayoutInput{Key: in.Key, ConnectionID: *p.Connection, Amount: in.Amount, Note: in.Note}
+		in.Payout = &PayoutInput{Key: in.Key, ConnectionID: *p.Connection, Amount: in.Amount, Note: in.Note, Terminal: p.terminal()}
 		if p.Card != nil {
 			in.Payout.CardID = *p.Card
 		}
@@ -264,7 +285,11 @@ func (s *Service) asked(ctx context.Context, tx *store.Tx, actor domain.Actor, i
 		return domain.Transaction{}, err
 	}
 	x := s.newTransaction(actor, in.Action.Makes(), p, in.Amount, l, now)
-	return x, s.permit(actor, in, &x, p, txs, l, merchant)
+	on, err := s.actTerminal(ctx, tx, in, l, txs)
+	if err != nil {
+		return x, err
+	}
+	return x, s.permit(actor, in, &x, p, txs, l, merchant, on)
 }
 
 // approvalsPerPage is how many requests a page lists.
@@ -320,7 +345,7 @@ type ApprovalDetail struct {
 }
 
 // Approval reads a request for the one who decides. It needs approvals:read. A
-// request whose time is over is marked as expired first. It sends at most eight
+// request whose time is over is marked as expired first. It sends at most nine
 // statements.
 func (s *Service) Approval(ctx context.Context, actor domain.Actor, id domain.ApprovalID) (ApprovalDetail, error) {
 	var d ApprovalDetail
@@ -376,6 +401,7 @@ func (s *Service) Approval(ctx context.Context, actor domain.Actor, id domain.Ap
 	}
 	if d.Status == domain.ApprovalWaiting {
 		st := s.standing(d.Of.Payment, d.Of.Transactions, d.Of.Caps, d.Of.Connection)
+		st.OnTerminal = d.Of.acts
 		why := domain.Allowed(actor, st, in.Action)
 		if why == domain.Possible {
 			why = domain.AllowedAmount(st, in.Action, in.Amount, in.Tip)

@@ -616,7 +616,7 @@ func TestRequestsAreReadInPagesByABoundedNumberOfStatements(t *testing.T) {
 		if _, err := h.svc.Approval(t.Context(), mara, over.Decided.Approvals[0].ID); err != nil {
 			t.Error(err)
 		}
-	}); n > 7 {
+	}); n > 8 {
 		t.Errorf("a request's page sends %d statements", n)
 	}
 }

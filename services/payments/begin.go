@@ -81,6 +81,9 @@ func (s *Service) begin(ctx context.Context, actor domain.Actor, b beginning) (d
 			if err := tx.InsertTransaction(ctx, b.x); err != nil {
 				return err
 			}
+			if err := s.occupy(ctx, tx, b.x); err != nil {
+				return err
+			}
 			tx.Audit(s.entry(actor, b.x, "requested", "ok", b.audit))
 			return tx.Enqueue(ctx, resolveJob(b.x), b.p.CreatedAt.Add(FirstAsk))
 		})

@@ -103,10 +103,11 @@ func (s *Service) linksInUse(ctx context.Context, tx *store.Tx, merchant domain.
 type RegisterInput struct {
 	Key          string // minted with the form
 	ConnectionID domain.ConnectionID
-	Method       domain.Method // MethodFrame or MethodPage
-	CardToken    string        // MethodFrame: one-use token from the provider's frame
-	Card         domain.Card   // MethodFrame: what the frame told of the card
-	Customer     string        // whose card it is; needed
+	Method       domain.Method // MethodFrame, MethodPage or MethodTerminal
+	Terminal     domain.OnTerminal
+	CardToken    string      // MethodFrame: one-use token from the provider's frame
+	Card         domain.Card // MethodFrame: what the frame told of the card
+	Customer     string      // whose card it is; needed
 	Email        string
 }
 
@@ -123,6 +124,14 @@ func checkRegister(in *RegisterInput) map[string]string {
 		if why := badToken(in.CardToken); why != "" {
 			fields["method"] = why + " Nothing was stored."
 		}
+	}
+	switch on := in.Method == domain.MethodTerminal; {
+	case on && in.Terminal.IsZero():
+		fields["terminal"] = "Choose a terminal."
+	case on:
+		checkTerminal(in.Terminal, providers.OpStoreCard, fields)
+	case !in.Terminal.IsZero():
+		fields["terminal"] = "Only a card that is shown at a terminal names one."
 	}
 	return fields
 }
@@ -155,6 +164,7 @@ func (s *Service) RegisterCard(ctx context.Context, actor domain.Actor, in Regis
 	fields := checkRegister(&in)
 	var l link
 	var merchant domain.Merchant
+	var on terminal
 	err := s.Store.ReadTenant(ctx, actor.MerchantID, func(tx *store.Tx) error {
 		conn, err := tx.Connection(ctx, in.ConnectionID)
 		if err != nil {
@@ -163,7 +173,13 @@ func (s *Service) RegisterCard(ctx context.Context, actor domain.Actor, in Regis
 		if merchant, err = tx.MerchantRow(ctx); err != nil {
 			return err
 		}
-		l, err = s.link(ctx, tx, conn)
+		if l, err = s.link(ctx, tx, conn); err != nil || in.Method != domain.MethodTerminal || in.Terminal.IsZero() {
+			return err
+		}
+		var why string
+		if on, why, err = s.findTerminal(ctx, tx, l, in.Terminal.DeviceID, providers.OpStoreCard); why != "" {
+			fields["terminal"] = why
+		}
 		return err
 	})
 	if err != nil {
@@ -177,11 +193,11 @@ func (s *Service) RegisterCard(ctx context.Context, actor domain.Actor, in Regis
 	for k, v := range s.checkUse(l, merchant, currencies[0]) {
 		fields[k] = v
 	}
-	if why := s.missing(l, domain.CanRegisterCard); why != "" {
+	if why := s.missing(l, domain.CanRegisterCard); why != "" && in.Method != domain.MethodTerminal {
 		fields["connection"] = why
 	}
 	switch in.Method {
-	case domain.MethodPage:
+	case domain.MethodPage, domain.MethodTerminal:
 	case domain.MethodFrame:
 		if why := s.missing(l, domain.CanTokenizeInFrame); why != "" {
 			fields["method"] = why
@@ -201,8 +217,17 @@ func (s *Service) RegisterCard(ctx context.Context, actor domain.Actor, in Regis
 	if in.Method == domain.MethodFrame {
 		req.Token, b.p.Card = in.CardToken, saneCard(in.Card)
 	}
+	if in.Method == domain.MethodTerminal {
+		b.hash = requestHash(string(b.hash), terminalHash(in.Terminal))
+		b.audit = map[string]any{"device": on.device.ID.String()}
+		onDevice(&b.x, in.Terminal, on)
+	}
 	x, taken, err := s.begin(ctx, actor, b)
 	if err != nil || taken.Replayed {
+		return taken, err
+	}
+	if in.Method == domain.MethodTerminal {
+		taken.Status, err = s.sendToTerminal(ctx, actor, l, x, on, x.Reference)
 		return taken, err
 	}
 	req.AttemptRef, req.OrderReference = x.AttemptRef, x.Reference
@@ -219,7 +244,9 @@ func (s *Service) RegisterCard(ctx context.Context, actor domain.Actor, in Regis
 // stored card is kept, a forgotten one is thrown away.
 func (s *Service) afterSettled(ctx context.Context, tx *store.Tx, actor domain.Actor, x domain.Transaction, a answer) error {
 	switch {
-	case x.Type == domain.Register && a.to == domain.TxApproved:
+	case x.Type == domain.Sale && x.Terminal.StoreCard && a.token == "":
+		return nil
+	case (x.Type == domain.Register || x.Type == domain.Sale && x.Terminal.StoreCard) && a.to == domain.TxApproved:
 		p, err := tx.Payment(ctx, x.PaymentID)
 		if err != nil {
 			return err

@@ -225,6 +225,10 @@ func (v *telling) foreign(why string) Told {
 func (v *telling) settle(ctx context.Context, x domain.Transaction, res providers.Result) (Told, error) {
 	a := v.s.translate(v.l, x, res, nil, v.now)
 	a.raw = v.kept
+	a.set.Recovered = v.e.Recovered
+	if v.e.Device.Serial != "" {
+		a.heard = &v.e.Report
+	}
 	status, changed, err := v.s.settleChanged(ctx, v.tx, v.actor, x, a, told)
 	out := Told{Status: domain.CallbackNothingNew, Why: "We knew it already.", TransactionID: x.ID}
 	if changed {
@@ -260,8 +264,11 @@ func (v *telling) outcome(ctx context.Context) (Told, error) {
 	case x.ProviderRef != "" && e.ProviderRef != "" && x.ProviderRef != e.ProviderRef:
 		return quarantined("It gives our attempt another reference than the provider gave before."), nil
 	}
+	if !x.DeviceID.IsZero() && !x.Told() && e.Type == "" && e.Result.Outcome == providers.Approved && x.Status != domain.TxApproved {
+		return quarantined("It says approved and not of what."), nil
+	}
 	if a := e.Result.Amount; a != nil && hasAmount(x.Type) {
-		if why := matches(*a, x.Amount); why != "" {
+		if why := matches(*a, x.Amount); why != "" && !withTip(x, e.Result) {
 			steps, err := v.amounts(ctx, x)
 			if err != nil {
 				return Told{}, err
@@ -320,9 +327,10 @@ func (v *telling) keepSaid(ctx context.Context, x domain.Transaction) error {
 
 // sameType says that an event of one type can be about our transaction of
 // another: a part of a hold is released by a void too, and a provider does not
-// say which it was (seed 003, "Void").
+// say which it was (seed 003, "Void"); and on a terminal a payout is a refund of
+// nothing (seed 004).
 func sameType(told, ours domain.TransactionType) bool {
-	return told == ours || told == domain.Void && ours == domain.Decrement
+	return told == ours || told == domain.Void && ours == domain.Decrement || told == domain.Refund && ours == domain.Payout
 }
 
 // held is what is held on a pre-authorisation now.
@@ -437,7 +445,7 @@ func (v *telling) followUp(ctx context.Context) (Told, error) {
 	}
 	x := v.newTransaction(p.ID, typ, amount)
 	x.OriginalRef = o.ProviderRef
-	if err := v.insert(ctx, x); err != nil {
+	if err := v.insert(ctx, &x); err != nil {
 		return Told{}, err
 	}
 	return v.settle(ctx, x, e.Result)
@@ -457,13 +465,22 @@ func (v *telling) newTransaction(p domain.PaymentID, t domain.TransactionType, a
 	return x
 }
 
-func (v *telling) insert(ctx context.Context, x domain.Transaction) error {
-	if err := v.tx.InsertTransaction(ctx, x); err != nil {
+// insert writes a row for what was told of, with the terminal that it ran on
+// where that is listed here. The payment's lock is held.
+func (v *telling) insert(ctx context.Context, x *domain.Transaction) error {
+	if x.DeviceRef != "" {
+		d, err := v.tx.LockDeviceBySerial(ctx, v.l.conn.ID, x.DeviceRef)
+		if err != nil && domain.CodeOf(err) != domain.NotFound {
+			return err
+		}
+		x.DeviceID, x.Terminal.DeviceID = d.ID, d.ID
+	}
+	if err := v.tx.InsertTransaction(ctx, *x); err != nil {
 		return err
 	}
-	v.tx.Audit(v.s.entry(v.actor, x, "told", "ok", map[string]any{"by": v.l.reg.Name}))
+	v.tx.Audit(v.s.entry(v.actor, *x, "told", "ok", map[string]any{"by": v.l.reg.Name}))
 	if v.e.Result.Outcome == providers.Pending && v.e.Kind == providers.EventOutcome {
-		return v.tx.Enqueue(ctx, resolveJob(x), x.NextAskAt)
+		return v.tx.Enqueue(ctx, resolveJob(*x), x.NextAskAt)
 	}
 	return nil
 }
@@ -501,7 +518,7 @@ func (v *telling) newPayment(ctx context.Context, how domain.Method) (Told, erro
 	x := v.newTransaction(p.ID, e.Type, p.Amount)
 	x.Reference, x.CreatedAt = p.Reference, at
 	x.ExpiresAt = holdUntil(v.l, e.Type, at)
-	if err := v.insert(ctx, x); err != nil {
+	if err := v.insert(ctx, &x); err != nil {
 		return Told{}, err
 	}
 	return v.settle(ctx, x, e.Result)
@@ -592,7 +609,7 @@ func (v *telling) adjustment(ctx context.Context) (Told, error) {
 	}
 	x := v.newTransaction(v.x.PaymentID, domain.Adjustment, by)
 	x.OriginalRef = v.x.ProviderRef
-	if err := v.insert(ctx, x); err != nil {
+	if err := v.insert(ctx, &x); err != nil {
 		return Told{}, err
 	}
 	return v.settle(ctx, x, providers.Result{Outcome: providers.Approved, Text: e.Note})
@@ -681,7 +698,7 @@ func (v *telling) reversal(ctx context.Context) (Told, error) {
 func (v *telling) book(ctx context.Context, t domain.TransactionType, origin domain.Transaction) (Told, error) {
 	x := v.newTransaction(origin.PaymentID, t, *v.e.Result.Amount)
 	x.OriginalRef, x.Note = origin.ProviderRef, v.e.Note
-	if err := v.insert(ctx, x); err != nil {
+	if err := v.insert(ctx, &x); err != nil {
 		return Told{}, err
 	}
 	res := v.e.Result

@@ -2,6 +2,7 @@ package payments
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/counterfoil/counterfoil/services/domain"
@@ -25,11 +26,11 @@ func (p Purpose) offered(c domain.Capabilities) bool {
 	var any []domain.Capability
 	switch p {
 	case ForPayment:
-		any = []domain.Capability{domain.CanSellByToken, domain.CanSellByPage, domain.CanPreauthByToken, domain.CanPreauthByPage, domain.CanPayByLink}
+		any = []domain.Capability{domain.CanSellByToken, domain.CanSellByPage, domain.CanPreauthByToken, domain.CanPreauthByPage, domain.CanPayByLink, domain.CanUseTerminal}
 	case ForPayout:
-		any = []domain.Capability{domain.CanPayout}
+		any = []domain.Capability{domain.CanPayout, domain.CanUseTerminal}
 	case ForCard:
-		any = []domain.Capability{domain.CanRegisterCard}
+		any = []domain.Capability{domain.CanRegisterCard, domain.CanUseTerminal}
 	}
 	for _, one := range any {
 		if c.Has(one) {
@@ -37,6 +38,19 @@ func (p Purpose) offered(c domain.Capabilities) bool {
 		}
 	}
 	return false
+}
+
+// op is what serves the purpose on a terminal.
+func (p Purpose) op(kind string) providers.TerminalOp {
+	switch {
+	case p == ForPayout:
+		return providers.OpRefund
+	case p == ForCard:
+		return providers.OpStoreCard
+	case kind == KindPreauth:
+		return providers.OpPreauth
+	}
+	return providers.OpSale
 }
 
 func (p Purpose) permission() domain.Permission {
@@ -59,6 +73,9 @@ type Options struct {
 	Frame       providers.Frame // zero unless the connection has a token frame
 	Label       string          // the provider's name
 	MailsLinks  bool            // the provider writes to the customer of a link
+	// Terminals are those of the chosen connection that the purpose can be served
+	// on, in the order of their names.
+	Terminals []domain.Device
 	// Why says of each kind of payment, and of each way to pay of the kind asked
 	// for, why the connection does not offer it; empty where it does.
 	Why struct {
@@ -91,7 +108,7 @@ const maxCards = 50
 
 // FormOptions reads what a form that begins a payment offers. It needs
 // the purpose's permission. A single connection is chosen by itself. It sends at
-// most five statements.
+// most five statements, one more for a connection with terminals.
 func (s *Service) FormOptions(ctx context.Context, actor domain.Actor, merchant domain.Merchant, purpose Purpose, asked Asked) (Options, error) {
 	if err := actor.Require(purpose.permission()); err != nil {
 		return Options{}, err
@@ -151,10 +168,14 @@ func (s *Service) chosen(ctx context.Context, tx *store.Tx, merchant domain.Merc
 		o.Frame, _ = f.CardFrame(s.PublicURL)
 	}
 	s.why(l, asked.Kind, o)
+	var err error
+	if o.Terminals, err = s.usableTerminals(ctx, tx, l); err != nil {
+		return err
+	}
+	o.Terminals = slices.DeleteFunc(o.Terminals, func(d domain.Device) bool { return operationName(l, purpose.op(asked.Kind), d.Virtual) == "" })
 	if !l.caps.Has(domain.CanSellByToken) && !l.caps.Has(domain.CanPreauthByToken) && purpose == ForPayment || purpose == ForCard {
 		return nil
 	}
-	var err error
 	if o.Cards, err = tx.Cards(ctx, l.conn.ID, maxCards); err != nil || asked.Card.IsZero() {
 		return err
 	}
@@ -194,8 +215,8 @@ func (s *Service) why(l link, kind string, o *Options) {
 		return first
 	}
 	o.Why.Kinds = map[string]string{
-		KindSale:    any(domain.Sale, domain.MethodCard, domain.MethodPage),
-		KindPreauth: any(domain.Preauth, domain.MethodCard, domain.MethodPage),
+		KindSale:    any(domain.Sale, domain.MethodCard, domain.MethodPage, domain.MethodTerminal),
+		KindPreauth: any(domain.Preauth, domain.MethodCard, domain.MethodPage, domain.MethodTerminal),
 		KindLink:    any(domain.Sale, domain.MethodLink),
 	}
 }
@@ -211,6 +232,9 @@ func ways(l link) string {
 	}
 	if l.caps.Has(domain.CanPreauthByToken) || l.caps.Has(domain.CanPreauthByPage) {
 		w = append(w, "pre-authorisations")
+	}
+	if l.caps.Has(domain.CanUseTerminal) {
+		w = append(w, "terminals")
 	}
 	if l.caps.Has(domain.CanPayByLink) {
 		w = append(w, "payment links")

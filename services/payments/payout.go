@@ -12,14 +12,16 @@ import (
 )
 
 // PayoutInput is money that goes to a card without being the refund of a
-// payment. The card is named by exactly one of CardID and To.
+// payment. The card is named by exactly one of CardID and To, or shown at a
+// terminal.
 type PayoutInput struct {
 	Key          string // minted with the form
 	ConnectionID domain.ConnectionID
 	Amount       money.Amount
 	CardID       domain.CardID    // a stored card
 	To           domain.PaymentID // the card of an earlier payment of the connection
-	Note         string           // why; needed, at most 200 characters
+	Terminal     domain.OnTerminal
+	Note         string // why; needed, at most 200 characters
 	// approval is set when another person approved this very operation.
 	approval *granted
 }
@@ -34,7 +36,13 @@ func checkPayout(in *PayoutInput) map[string]string {
 	if !in.Amount.IsPositive() {
 		fields["amount"] = "Enter an amount above " + money.Zero(in.Amount.Currency()).Format() + "."
 	}
-	if in.CardID.IsZero() == in.To.IsZero() {
+	switch on := !in.Terminal.IsZero(); {
+	case on:
+		checkTerminal(in.Terminal, providers.OpRefund, fields)
+		if !in.CardID.IsZero() || !in.To.IsZero() {
+			fields["card"] = "The card is shown at the terminal, so none is chosen here."
+		}
+	case in.CardID.IsZero() == in.To.IsZero():
 		fields["card"] = "Choose the card that the money goes to."
 	}
 	switch {
@@ -69,6 +77,7 @@ func (s *Service) Payout(ctx context.Context, actor domain.Actor, in PayoutInput
 		return Taken{}, err
 	}
 	l, req, card, fields := to.link, to.req, to.card, to.fields
+	onTerminal := !in.Terminal.IsZero()
 	if len(fields) > 0 {
 		return Taken{}, domain.InvalidFields(fields)
 	}
@@ -79,6 +88,12 @@ func (s *Service) Payout(ctx context.Context, actor domain.Actor, in PayoutInput
 	b.audit = in.approval.detail(map[string]any{"note": in.Note})
 	b.p.Card = card
 	b.x.Note, b.x.OriginalRef = in.Note, req.OriginalRef
+	if onTerminal {
+		b.hash = requestHash(string(b.hash), terminalHash(in.Terminal))
+		b.audit["device"] = to.on.device.ID.String()
+		b.p.Method = domain.MethodTerminal
+		onDevice(&b.x, in.Terminal, to.on)
+	}
 	asked := in
 	act := ActInput{Key: in.Key, Action: domain.ActPayout, Amount: in.Amount, Note: in.Note, Payout: &asked, approval: in.approval}
 	b.may = func(ctx context.Context, tx *store.Tx) error {
@@ -86,6 +101,10 @@ func (s *Service) Payout(ctx context.Context, actor domain.Actor, in PayoutInput
 	}
 	x, taken, err := s.begin(ctx, actor, b)
 	if err != nil || taken.Replayed {
+		return taken, err
+	}
+	if onTerminal {
+		taken.Status, err = s.sendToTerminal(ctx, actor, l, x, to.on, x.Reference)
 		return taken, err
 	}
 	req.AttemptRef = x.AttemptRef
@@ -103,6 +122,7 @@ type payoutTo struct {
 	link   link
 	req    providers.PayoutRequest
 	card   domain.Card
+	on     terminal // zero: it is made without one
 	fields map[string]string
 }
 
@@ -123,6 +143,14 @@ func (s *Service) payoutTo(ctx context.Context, tx *store.Tx, in *PayoutInput) (
 	}
 	for k, v := range s.checkUse(out.link, merchant, in.Amount.Currency()) {
 		out.fields[k] = v
+	}
+	if !in.Terminal.IsZero() {
+		var why string
+		if out.on, why, err = s.findTerminal(ctx, tx, out.link, in.Terminal.DeviceID, providers.OpRefund); why != "" {
+			out.fields["terminal"] = why
+		}
+		checkVirtual(out.on, in.Terminal, out.fields)
+		return out, err
 	}
 	if why := s.missing(out.link, domain.CanPayout); why != "" {
 		out.fields["connection"] = why

@@ -2,6 +2,7 @@ package payments
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/counterfoil/counterfoil/services/domain"
@@ -33,6 +34,16 @@ type Detail struct {
 	FrameOrigin string
 	// Why says of each action that it is Possible, or why not.
 	Why map[domain.Action]domain.Denial
+	// Terminals are those that something can be done on, in the order of their
+	// names; empty where the connection offers none.
+	Terminals []domain.Device
+	// OnTerminal says of each action that it is Possible on one of Terminals, or
+	// why not. NeedsTerminal are those that are possible on one only.
+	OnTerminal    map[domain.Action]domain.Denial
+	NeedsTerminal map[domain.Action]bool
+	// Devices are the terminals that its transactions ran on, removed ones
+	// included.
+	Devices map[domain.DeviceID]domain.Device
 	// Keys are the attempt keys of the actions' forms.
 	Keys map[domain.Action]string
 	// Verdicts say per open transaction when "not known" begins to count.
@@ -42,6 +53,7 @@ type Detail struct {
 	// Requests wait for another person's approval, the oldest first; for whoever
 	// may see them.
 	Requests []domain.Approval
+	acts     []domain.Action // what Terminals can do
 }
 
 // Asking says that the resolver still asks, so that the page may change by
@@ -68,8 +80,9 @@ const maxMessages = 100
 const maxRequests = 10
 
 // Get reads a payment with its life. It needs payments:read; NotFound covers
-// another merchant's payment too. It sends five statements, six for whoever may
-// see requests.
+// another merchant's payment too. It sends five statements, and one each for
+// whoever may see requests, for the terminals of a connection that has them, and
+// for those of the payment's that are not among them.
 func (s *Service) Get(ctx context.Context, actor domain.Actor, id domain.PaymentID) (Detail, error) {
 	if err := actor.Require(domain.PaymentsRead); err != nil {
 		return Detail{}, err
@@ -104,6 +117,9 @@ func (s *Service) Get(ctx context.Context, actor domain.Actor, id domain.Payment
 			return nil
 		}
 		d.Caps = l.caps
+		if err := s.terminals(ctx, tx, l, &d); err != nil {
+			return err
+		}
 		for _, t := range d.Transactions {
 			if v := verdictOf(l, t); !v.At.IsZero() {
 				d.Verdicts[t.ID] = v
@@ -123,6 +139,8 @@ func (s *Service) Get(ctx context.Context, actor domain.Actor, id domain.Payment
 	}
 	d.Payment.ConnectionName, d.Payment.Provider = d.Connection.Name, s.ProviderLabel(d.Connection.Provider)
 	st := s.standing(d.Payment, d.Transactions, d.Caps, d.Connection)
+	st.OnTerminal = d.acts
+	d.OnTerminal, d.NeedsTerminal = map[domain.Action]domain.Denial{}, map[domain.Action]bool{}
 	d.Why, d.Keys = map[domain.Action]domain.Denial{}, map[domain.Action]string{}
 	for _, t := range d.Transactions {
 		if st.WaitsForPerson(t) && !s.now().Before(t.LastSendAt) {
@@ -131,9 +149,37 @@ func (s *Service) Get(ctx context.Context, actor domain.Actor, id domain.Payment
 	}
 	for _, act := range domain.Actions {
 		d.Why[act] = domain.Allowed(actor, st, act)
+		d.OnTerminal[act] = domain.AllowedOnTerminal(actor, st, act)
+		d.NeedsTerminal[act] = st.NeedsTerminal(act)
 		d.Keys[act] = ActionKey(actor, d.Payment.ID, act, d.Transactions)
 	}
 	return d, nil
+}
+
+// terminals fills in what a payment's page shows of terminals.
+func (s *Service) terminals(ctx context.Context, tx *store.Tx, l link, d *Detail) error {
+	var err error
+	if d.Terminals, err = s.usableTerminals(ctx, tx, l); err != nil {
+		return err
+	}
+	d.acts = actsOn(l, d.Sale().Type, d.Terminals)
+	d.Devices = map[domain.DeviceID]domain.Device{}
+	var more []domain.DeviceID
+	for _, x := range d.Transactions {
+		if i := slices.IndexFunc(d.Terminals, func(t domain.Device) bool { return t.ID == x.DeviceID }); i >= 0 {
+			d.Devices[x.DeviceID] = d.Terminals[i]
+		} else if !x.DeviceID.IsZero() {
+			more = append(more, x.DeviceID)
+		}
+	}
+	if len(more) == 0 {
+		return nil
+	}
+	gone, err := tx.DevicesByID(ctx, more)
+	for _, t := range gone {
+		d.Devices[t.ID] = t
+	}
+	return err
 }
 
 // Listing is a page of payments with what its filter menu offers.

@@ -21,12 +21,18 @@ func resolveJob(x domain.Transaction) args.ResolveTransaction {
 // said. The call outlives the browser's request: a closed tab must not cut a
 // charge in half.
 func (s *Service) send(ctx context.Context, actor domain.Actor, l link, x domain.Transaction, call func(context.Context) (providers.Result, error)) (domain.TransactionStatus, error) {
+	return s.sendWith(ctx, actor, l, x, call, func(*answer) {})
+}
+
+// sendWith is send, with what else the answer tells.
+func (s *Service) sendWith(ctx context.Context, actor domain.Actor, l link, x domain.Transaction, call func(context.Context) (providers.Result, error), more func(*answer)) (domain.TransactionStatus, error) {
 	ctx = context.WithoutCancel(ctx)
 	failpoint.Hit(string(x.Type), failpoint.Sending)
 	res, err := s.callInTime(ctx, l, x, call)
 	failpoint.Hit(string(x.Type), failpoint.Answered)
 	sent := s.now()
 	a := s.translate(l, x, res, err, sent)
+	more(&a)
 	// Should the resolver have believed "never arrived" while this call was on
 	// the line (a clock that jumped), a doubt opens the question again.
 	a.set.Reopen = a.to == domain.TxUnknown
@@ -89,13 +95,20 @@ type answer struct {
 	// detail goes into the audit row beside what each has.
 	detail map[string]any
 	token  string // of the card that was stored
+	// What only an operation on a terminal has: that it was accepted, that it
+	// certainly did not begin, what the terminal told of itself (nil: it told
+	// nothing) or its provider of it, and its receipts.
+	accepted, notDone bool
+	heard             *domain.DeviceReport
+	fault             *deviceFault
+	receipts          []store.Receipt
 }
 
 // translate turns a result or an error of a money call into an answer. It is
 // pure but for the clock it is given. Only a fault that certainly did nothing
 // fails; everything else that is not a plain yes or no is unknown.
 func (s *Service) translate(l link, x domain.Transaction, res providers.Result, err error, at time.Time) answer {
-	a := answer{set: store.Settlement{At: at, NextAskAt: at.Add(AskDelay(0))}}
+	a := answer{set: store.Settlement{At: at, NextAskAt: at.Add(askDelay(x, 0))}}
 	if err != nil {
 		a.to, a.outcome = domain.TxUnknown, "no certain answer"
 		if e, ok := providers.AsError(err); ok {
@@ -104,7 +117,14 @@ func (s *Service) translate(l link, x domain.Transaction, res providers.Result, 
 			a.outcome = string(e.Kind)
 			if e.NotDone {
 				a.to = domain.TxFailed
+				a.notDone = true
 				a.set.Reason = reasonOf(e)
+				switch a.set.Reason {
+				case domain.ReasonDeviceBusy:
+					a.fault = &deviceFault{domain.ReachBusy, e.Code, e.Text}
+				case domain.ReasonDeviceOffline:
+					a.fault = &deviceFault{domain.ReachOffline, e.Code, e.Text}
+				}
 				if e.Kind != providers.KindUnreachable && len(e.Raw) > 0 {
 					a.set.Said = &domain.Said{At: at, Verdict: domain.SaidRefused, Reason: a.set.Reason, Code: e.Code, Text: e.Text}
 				}
@@ -124,10 +144,17 @@ func (s *Service) translate(l link, x domain.Transaction, res providers.Result, 
 	if x.Type == domain.Sale || x.Type == domain.Capture {
 		a.set.Tip = res.Tip
 	}
+	if x.DeviceRef != "" {
+		a.receipts = receiptsOf(res)
+	}
 	switch res.Outcome {
 	case providers.Approved:
 		a.to = domain.TxApproved
-		if hasAmount(x.Type) && res.Amount != nil && *res.Amount != x.Amount {
+		switch {
+		case !hasAmount(x.Type) || res.Amount == nil || *res.Amount == x.Amount:
+		case withTip(x, res):
+			a.set.Amount = res.Amount
+		default:
 			// Money moved, but not the money we asked for: a person must look.
 			a.to = domain.TxNeedsPerson
 			a.outcome = "approved with another amount"
@@ -197,6 +224,16 @@ func (s *Service) settleChanged(ctx context.Context, tx *store.Tx, actor domain.
 	if a.set.Said != nil && a.set.Said.Op == "" {
 		a.set.Said.Op = op
 	}
+	recovered := false
+	if a.set.Recovered {
+		if _, err := tx.LockPayment(ctx, x.PaymentID); err != nil {
+			return "", false, err
+		}
+		var err error
+		if recovered, err = tx.NoteRecovered(ctx, x.ID); err != nil {
+			return "", false, err
+		}
+	}
 	changed, err := tx.Settle(ctx, x.PaymentID, x.ID, a.set)
 	if changed && a.set.Reopen {
 		if err := tx.Enqueue(ctx, resolveJob(x), a.set.NextAskAt); err != nil {
@@ -230,9 +267,25 @@ func (s *Service) settleChanged(ctx context.Context, tx *store.Tx, actor domain.
 		if err := s.afterSettled(ctx, tx, actor, x, a); err != nil {
 			return "", false, err
 		}
+	}
+	if !a.to.Open() {
+		if err := tx.AddReceipts(ctx, x.ID, a.receipts, a.set.At); err != nil {
+			return "", false, err
+		}
+	}
+	if err := s.followDevice(ctx, tx, x, a, changed, recovered); err != nil {
+		return "", false, err
+	}
+	if changed {
 		detail := map[string]any{"reason": string(a.set.Reason), "provider_code": a.set.ProviderCode, "provider_ref": a.set.ProviderRef, "by": op}
 		if x.Status == domain.TxFailed || x.Status == domain.TxDeclined {
 			detail["was"] = string(x.Status)
+		}
+		if !x.DeviceID.IsZero() {
+			detail["device"] = x.DeviceID.String()
+		}
+		if a.set.Recovered {
+			detail["recovered"] = true
 		}
 		maps.Copy(detail, a.detail)
 		tx.Audit(s.entry(actor, x, "settled", string(a.to), detail))
@@ -266,7 +319,7 @@ func (s *Service) resolve(ctx context.Context, actor domain.Actor, id domain.Tra
 	var unusable error
 	err := s.Store.ReadTenant(ctx, actor.MerchantID, func(tx *store.Tx) error {
 		var err error
-		if x, err = tx.Transaction(ctx, id); err != nil || !x.Status.Open() {
+		if x, err = tx.Transaction(ctx, id); err != nil || !x.Status.Open() && !s.lateOnTerminal(x) {
 			return err
 		}
 		if !x.Type.Begins() {
@@ -285,12 +338,29 @@ func (s *Service) resolve(ctx context.Context, actor domain.Actor, id domain.Tra
 		}
 		return err
 	})
-	if err != nil || !x.Status.Open() {
+	late := s.lateOnTerminal(x)
+	if err != nil || !x.Status.Open() && (!late || unusable != nil) {
 		return Resolved{Status: x.Status}, err
 	}
 	if unusable != nil {
 		s.Log.ErrorContext(ctx, "a connection cannot be used, its open outcomes cannot be asked for", "connection", x.ConnectionID.String(), "transaction", x.ID.String(), "error", unusable)
 		return s.noAnswer(ctx, actor, x, "the connection cannot be used", nil)
+	}
+	a, final, running := s.askResult(ctx, l, x)
+	switch {
+	case final:
+		status, err := s.settleAnswered(ctx, actor, x, a)
+		return Resolved{Status: status}, err
+	case late:
+		return Resolved{Status: x.Status, Again: lateEvery}, nil
+	case running:
+		if err := s.notePhase(ctx, x, domain.PhaseCard); err != nil {
+			return Resolved{}, err
+		}
+		if x.Type == domain.Register {
+			// It carries no reference of ours: there is nothing else to ask by.
+			return s.wait(ctx, actor, x, "not final", nil, false, nil)
+		}
 	}
 	finder, can := l.provider.(providers.StatusFinder)
 	if !can {
@@ -313,21 +383,29 @@ func (s *Service) resolve(ctx context.Context, actor domain.Actor, id domain.Tra
 	}
 	switch res.Outcome {
 	case providers.Approved, providers.Declined:
-		now := s.now()
-		a := s.translate(l, x, res, nil, now)
-		var status domain.TransactionStatus
-		err := s.write(ctx, x.MerchantID, settling, question, func(tx *store.Tx) error {
-			var err error
-			if status, err = s.settle(ctx, tx, actor, x, a, question); err != nil {
-				return err
-			}
-			return tx.NoteAsk(ctx, x.ID, now, askPersonAt(status, now), false)
-		})
+		status, err := s.settleAnswered(ctx, actor, x, s.translate(l, x, res, nil, s.now()))
 		return Resolved{Status: status}, err
-	case providers.Absent:
+	}
+	if err := s.notePhase(ctx, x, phaseOf(x, res, running)); err != nil {
+		return Resolved{}, err
+	}
+	if res.Outcome == providers.Absent {
 		return s.absent(ctx, actor, x, l, res)
 	}
 	return s.notFinal(ctx, actor, x, res)
+}
+
+// settleAnswered settles x with the final answer to a question.
+func (s *Service) settleAnswered(ctx context.Context, actor domain.Actor, x domain.Transaction, a answer) (domain.TransactionStatus, error) {
+	var status domain.TransactionStatus
+	err := s.write(ctx, x.MerchantID, settling, question, func(tx *store.Tx) error {
+		var err error
+		if status, err = s.settle(ctx, tx, actor, x, a, question); err != nil {
+			return err
+		}
+		return tx.NoteAsk(ctx, x.ID, a.set.At, askPersonAt(status, a.set.At), false)
+	})
+	return status, err
 }
 
 // absent judges "the provider does not know it": a verdict only after the
@@ -350,6 +428,9 @@ func (s *Service) absent(ctx context.Context, actor domain.Actor, x domain.Trans
 		}
 		return tx.NoteAsk(ctx, x.ID, now, time.Time{}, true)
 	})
+	if x.ResultRef != "" && status == domain.TxFailed {
+		return Resolved{Status: status, Again: lateEvery}, err
+	}
 	return Resolved{Status: status}, err
 }
 
@@ -362,7 +443,7 @@ func (s *Service) notFinal(ctx context.Context, actor domain.Actor, x domain.Tra
 	if !now.Before(GivesUpAt(x)) {
 		return s.giveUp(ctx, actor, x)
 	}
-	again := AskDelay(now.Sub(x.CreatedAt))
+	again := askDelay(x, now.Sub(x.CreatedAt))
 	err := s.write(ctx, x.MerchantID, settling, question, func(tx *store.Tx) error {
 		if x.Status == domain.TxProcessing && x.ProviderRef != "" {
 			if err := tx.NoteSaid(ctx, x.ID, *saidOf(res, now)); err != nil {
@@ -397,7 +478,7 @@ func (s *Service) wait(ctx context.Context, actor domain.Actor, x domain.Transac
 	if !now.Before(GivesUpAt(x)) && x.Status.Asking() {
 		return s.giveUp(ctx, actor, x)
 	}
-	again := AskDelay(age)
+	again := askDelay(x, age)
 	next := now.Add(again)
 	status := x.Status
 	if !x.Status.Asking() {

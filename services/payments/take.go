@@ -38,6 +38,11 @@ type TakeInput struct {
 	CardToken      string      // MethodFrame: one-use token from the provider's frame
 	Card           domain.Card // MethodFrame: what the frame told of the card
 	CardID         domain.CardID
+	// Terminal is how it runs on a terminal: MethodTerminal only, and needed there.
+	Terminal domain.OnTerminal
+	// Customer is whose card a terminal stores (Terminal.StoreCard); empty: it is
+	// called after the order.
+	Customer string
 	// ConfirmDuplicate names the payment like this one that the person was shown
 	// and wants another of.
 	ConfirmDuplicate domain.PaymentID
@@ -95,7 +100,33 @@ func checkTake(in *TakeInput) map[string]string {
 	if in.Method == domain.MethodCard && in.CardID.IsZero() {
 		fields["card"] = "Choose a stored card."
 	}
+	checkOnTerminal(in, fields)
 	return fields
+}
+
+func checkOnTerminal(in *TakeInput, fields map[string]string) {
+	if in.Method != domain.MethodTerminal {
+		if !in.Terminal.IsZero() {
+			fields["terminal"] = "Only a payment on a terminal names one."
+		}
+		return
+	}
+	if in.Terminal.IsZero() {
+		fields["terminal"] = "Choose a terminal."
+	}
+	checkTerminal(in.Terminal, takeOp(in.kind(), in.Terminal.StoreCard), fields)
+	if in.kind() == domain.Preauth && in.Terminal.StoreCard {
+		fields["store_card"] = "A card is stored with a sale only."
+	}
+	if in.Customer = strings.TrimSpace(in.Customer); in.Customer != "" {
+		in.Customer = checkCustomer(in.Customer, fields)
+	}
+	if in.Surcharge.IsPositive() {
+		fields["surcharge"] = "A terminal takes no surcharge from here."
+	}
+	if in.CaptureAfter != 0 {
+		fields["capture_after"] = "What a terminal holds is captured by a person."
+	}
 }
 
 func checkEmail(email string, fields map[string]string) {
@@ -179,6 +210,7 @@ func (s *Service) Take(ctx context.Context, actor domain.Actor, in TakeInput) (T
 	fields := checkTake(&in)
 	var l link
 	var token string
+	var on terminal
 	err := s.Store.ReadTenant(ctx, actor.MerchantID, func(tx *store.Tx) error {
 		conn, err := tx.Connection(ctx, in.ConnectionID)
 		if err != nil {
@@ -193,6 +225,14 @@ func (s *Service) Take(ctx context.Context, actor domain.Actor, in TakeInput) (T
 		}
 		for k, v := range s.checkConnection(l, merchant, in) {
 			fields[k] = v
+		}
+		if in.Method == domain.MethodTerminal && fields["method"] == "" && fields["terminal"] == "" {
+			var why string
+			if on, why, err = s.findTerminal(ctx, tx, l, in.Terminal.DeviceID, takeOp(in.kind(), in.Terminal.StoreCard)); why != "" {
+				fields["terminal"] = why
+			}
+			checkVirtual(on, in.Terminal, fields)
+			return err
 		}
 		if in.Method != domain.MethodCard || in.CardID.IsZero() {
 			return nil
@@ -210,8 +250,22 @@ func (s *Service) Take(ctx context.Context, actor domain.Actor, in TakeInput) (T
 		token, in.Card = in.CardToken, saneCard(in.Card)
 	}
 	failpoint.Hit(string(in.kind()), failpoint.Checked)
-	x, taken, err := s.begin(ctx, actor, s.taking(actor, l, in))
+	b := s.taking(actor, l, in)
+	if in.Method == domain.MethodTerminal {
+		onDevice(&b.x, in.Terminal, on)
+		b.audit["device"] = on.device.ID.String()
+		if in.Terminal.StoreCard {
+			if b.x.Note = in.Customer; b.x.Note == "" {
+				b.x.Note = in.OrderReference
+			}
+		}
+	}
+	x, taken, err := s.begin(ctx, actor, b)
 	if err != nil || taken.Replayed {
+		return taken, err
+	}
+	if in.Method == domain.MethodTerminal {
+		taken.Status, err = s.sendToTerminal(ctx, actor, l, x, on, in.OrderReference)
 		return taken, err
 	}
 	req := providers.SaleRequest{Amount: in.Amount, AttemptRef: x.AttemptRef, Token: token, OrderReference: in.OrderReference, Email: in.Email,
@@ -271,15 +325,17 @@ const notInUse = "This connection is not in use. Choose another one."
 // ways lists what each way to take a payment asks of a connection, by its kind.
 var needs = map[domain.TransactionType]map[domain.Method][]domain.Capability{
 	domain.Sale: {
-		domain.MethodFrame: {domain.CanSellByToken, domain.CanTokenizeInFrame},
-		domain.MethodPage:  {domain.CanSellByPage},
-		domain.MethodCard:  {domain.CanSellByToken},
-		domain.MethodLink:  {domain.CanPayByLink},
+		domain.MethodFrame:    {domain.CanSellByToken, domain.CanTokenizeInFrame},
+		domain.MethodPage:     {domain.CanSellByPage},
+		domain.MethodCard:     {domain.CanSellByToken},
+		domain.MethodLink:     {domain.CanPayByLink},
+		domain.MethodTerminal: {domain.CanUseTerminal},
 	},
 	domain.Preauth: {
-		domain.MethodFrame: {domain.CanPreauthByToken, domain.CanTokenizeInFrame},
-		domain.MethodPage:  {domain.CanPreauthByPage},
-		domain.MethodCard:  {domain.CanPreauthByToken},
+		domain.MethodFrame:    {domain.CanPreauthByToken, domain.CanTokenizeInFrame},
+		domain.MethodPage:     {domain.CanPreauthByPage},
+		domain.MethodCard:     {domain.CanPreauthByToken},
+		domain.MethodTerminal: {domain.CanUseTerminal},
 	},
 }
 
@@ -293,6 +349,17 @@ func (s *Service) whyNot(l link, kind domain.TransactionType, how domain.Method)
 	for _, c := range asked {
 		if why := s.missing(l, c); why != "" {
 			return why
+		}
+	}
+	if how == domain.MethodTerminal {
+		op := takeOp(kind, false)
+		if operationName(l, op, false) == "" && operationName(l, op, true) == "" {
+			if _, captures := providers.As[providers.Capturer](l.provider); op == providers.OpPreauth && captures {
+				if why := s.missing(l, domain.CanCapture); why != "" {
+					return why
+				}
+			}
+			return l.reg.Label + " does not offer it on a terminal."
 		}
 	}
 	return ""
@@ -368,6 +435,9 @@ func (s *Service) taking(actor domain.Actor, l link, in TakeInput) beginning {
 	b.key = in.Key
 	b.hash = requestHash(string(in.kind()), l.conn.ID.String(), string(in.Method), in.Amount.String(), in.Surcharge.String(), in.CaptureAfter.String(), in.Expires.String(),
 		fmt.Sprint(in.SendByEmail), in.OrderReference, in.Email, in.CardToken, in.CardID.String())
+	if in.Method == domain.MethodTerminal {
+		b.hash = requestHash(string(b.hash), terminalHash(in.Terminal), in.Customer)
+	}
 	b.audit = map[string]any{"method": string(in.Method), "order_reference": in.OrderReference}
 	b.p.Method, b.p.OrderReference, b.p.Email, b.p.Card = in.Method, in.OrderReference, in.Email, in.Card
 	b.x.Surcharge = in.Surcharge

@@ -40,6 +40,10 @@ func saidOf(res providers.Result, at time.Time) *domain.Said {
 // lookup is the question about a transaction; root is what began its payment.
 func lookup(x, root domain.Transaction) providers.Lookup {
 	q := providers.Lookup{Type: x.Type, AttemptRef: x.AttemptRef, ProviderRef: x.ProviderRef, OriginalRef: x.OriginalRef, Amount: x.Amount}
+	if x.Type == domain.Payout && !x.DeviceID.IsZero() {
+		// On a terminal it is a refund of nothing.
+		q.Type, q.OriginalRef = domain.Refund, ""
+	}
 	if !x.Type.Begins() {
 		q.OriginalAttempt = root.AttemptRef
 	}

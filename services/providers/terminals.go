@@ -84,7 +84,8 @@ const (
 	OpSale         TerminalOp = "sale"
 	OpSaleAndStore TerminalOp = "sale_and_store" // and keep the card's token
 	OpStoreCard    TerminalOp = "store_card"
-	OpRefund       TerminalOp = "refund" // linked when the request has an OriginalRef
+	OpRefund       TerminalOp = "refund" // of no payment: the card is shown
+	OpLinkedRefund TerminalOp = "linked_refund"
 	OpVoidSale     TerminalOp = "void_sale"
 	OpVoidRefund   TerminalOp = "void_refund"
 	OpPreauth      TerminalOp = "preauth"
@@ -147,8 +148,11 @@ type TerminalStart struct {
 type TerminalResult struct {
 	Result
 	Operation string // the provider's word for what was done
-	Device    DeviceRef
-	Report    domain.DeviceReport // what the terminal told of itself; zero value: nothing
+	// Type is what was done; empty: the provider does not say, and then the result
+	// is no approval of anything.
+	Type   domain.TransactionType
+	Device DeviceRef
+	Report domain.DeviceReport // what the terminal told of itself; zero value: nothing
 	// Recovered says that the terminal delivered it late, from its own memory.
 	Recovered bool
 }

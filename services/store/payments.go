@@ -259,6 +259,9 @@ type Settlement struct {
 	// Said is the answer itself, kept for the comparison with our record; nil
 	// when nobody answered.
 	Said *domain.Said
+	// Amount is what was really taken where a terminal asked for a tip: it becomes
+	// the transaction's amount. Nil leaves what is there.
+	Amount *money.Amount
 	// ResultRef is what a terminal's result is asked by, and Phase how far the
 	// payment on it is; empty leaves what is there, and an end empties Phase.
 	// Recovered says that the terminal delivered the result late.
@@ -320,11 +323,11 @@ func (t *Tx) Settle(ctx context.Context, payment domain.PaymentID, id domain.Tra
 			hand_status = case when $19 = '' then hand_status else $19 end, hand_by_name = case when $19 = '' then hand_by_name else $20 end,
 			hand_at = case when $19 = '' then hand_at else $12::timestamptz end, hand_note = case when $19 = '' then hand_note else $21 end,
 			result_ref = case when $22 = '' then result_ref else $22 end, phase = case when $9 then '' when $23 = '' then phase else $23 end,
-			recovered = recovered or $24
+			recovered = recovered or $24, amount_minor = coalesce($25, amount_minor)
 		where merchant_id = $1 and id = $2 and (status = any($13) or $14 and status = 'failed' and reason = 'never_arrived')`,
 		t.m, id, s.To, s.Reason, nullString(s.ProviderRef), s.ProviderCode, s.ProviderText, s.AuthCode, final, s.RedirectURL,
 		nullTime(s.NextAskAt), s.At, before, s.Reopen && s.To == domain.TxUnknown, nullAmount(s.Tip), nullTime(s.ExpiresAt), s.CancelRef,
-		said, hand.Status, hand.ByName, hand.Note, s.ResultRef, s.Phase, s.Recovered)
+		said, hand.Status, hand.ByName, hand.Note, asText(s.ResultRef), s.Phase, s.Recovered, nullAmount(s.Amount))
 	if err != nil {
 		return false, dbError("settle", err)
 	}

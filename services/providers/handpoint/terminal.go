@@ -271,11 +271,14 @@ func (a *Adapter) TerminalResult(ctx context.Context, start providers.TerminalSt
 		!strings.EqualFold(string(ans.TransactionReference), start.AttemptRef) && !strings.EqualFold(string(ans.CustomerReference), start.AttemptRef) {
 		return providers.TerminalResult{}, false, a.garbage(op, resp, "", "the answer is about another transaction")
 	}
+	if start.AttemptRef != "" && ans.linked() && uuidShape.MatchString(string(ans.CustomerReference)) && !strings.EqualFold(string(ans.CustomerReference), start.AttemptRef) {
+		return providers.TerminalResult{}, false, a.garbage(op, resp, "", "the answer is about another transaction")
+	}
 	res, why := a.terminalOutcome(ans, resp.Body)
 	if why != "" {
 		return providers.TerminalResult{}, false, a.garbage(op, resp, "", "%s", why)
 	}
-	return providers.TerminalResult{Result: res, Operation: string(ans.Type), Device: ans.device(), Report: a.report(ans), Recovered: ans.Recovered}, true, nil
+	return providers.TerminalResult{Result: res, Operation: string(ans.Type), Type: typeOf(ans), Device: ans.device(), Report: a.report(ans), Recovered: ans.Recovered}, true, nil
 }
 
 // terminalOutcome is describe for what a terminal itself tells, who also knows
@@ -330,6 +333,7 @@ var names = map[providers.TerminalOp][2]string{
 	providers.OpSaleAndStore: {"saleAndTokenizeCard", ""},
 	providers.OpStoreCard:    {"tokenizeCard", ""},
 	providers.OpRefund:       {"refund", "moToRefund"},
+	providers.OpLinkedRefund: {"refund", "moToRefund"},
 	providers.OpVoidSale:     {"saleReversal", "moToReversal"},
 	providers.OpVoidRefund:   {"refundReversal", "moToReversal"},
 	providers.OpPreauth:      {"preAuthorization", "moToPreAuthorization"},
