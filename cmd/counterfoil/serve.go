@@ -209,7 +209,6 @@ func (h *house) wire(publicURL string) {
 	h.payments = payments.New(payments.Config{Store: h.store, Registry: reg, Secrets: h.sealer, Now: time.Now, Log: h.log, PublicURL: publicURL, Transport: transport})
 	h.devices = devices.New(devices.Config{Store: h.store, Binder: h.payments, Now: time.Now, Log: h.log})
 	h.webhooks = webhooks.New(h.store, h.payments, time.Now, h.log)
-	h.devices = devices.New(devices.Config{Store: h.store, Binder: h.payments, Now: time.Now, Log: h.log})
 	h.connections = &connections.Service{Store: h.store, Registry: reg, Secrets: h.sealer, Now: time.Now, Transport: transport, PublicURL: publicURL}
 }
 
