@@ -271,7 +271,7 @@ func TestAnUnknownOutcomeForbidsTheRepeatAndSaysWhatHappensNext(t *testing.T) {
 		t.Errorf("can be refunded now: %s", got)
 	}
 	live := doc.Find("#payment-live")
-	if live.AttrOr("hx-trigger", "") != "every 3s, refresh" || live.AttrOr("hx-headers", "") != `{"X-Background":"1"}` {
+	if !strings.HasPrefix(live.AttrOr("hx-trigger", ""), "every 3s, refresh, payment-") || live.AttrOr("hx-headers", "") != `{"X-Background":"1"}` {
 		t.Error("the page does not follow the outcome as a background request")
 	}
 }
