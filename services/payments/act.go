@@ -308,8 +308,12 @@ func (s *Service) actTerminal(ctx context.Context, tx *store.Tx, in ActInput, l 
 		return terminal{}, domain.InvalidFields(map[string]string{"terminal": notOnTerminal})
 	}
 	on, why, err := s.findTerminal(ctx, tx, l, in.Terminal.DeviceID, op)
-	if err == nil && why != "" {
-		err = domain.InvalidFields(map[string]string{"terminal": why})
+	fields := map[string]string{}
+	if why != "" {
+		fields["terminal"] = why
+	}
+	if checkVirtual(on, in.Terminal, fields); err == nil && len(fields) > 0 {
+		err = domain.InvalidFields(fields)
 	}
 	return on, err
 }

@@ -24,6 +24,7 @@ import (
 	"github.com/counterfoil/counterfoil/services/providers"
 	"github.com/counterfoil/counterfoil/services/providers/cardflo"
 	"github.com/counterfoil/counterfoil/services/providers/cashflows"
+	"github.com/counterfoil/counterfoil/services/providers/cloudflow"
 	"github.com/counterfoil/counterfoil/services/providers/handpoint"
 	"github.com/counterfoil/counterfoil/services/providers/httpclient"
 	"github.com/counterfoil/counterfoil/services/sandbox"
@@ -141,7 +142,7 @@ func houseOn(t *testing.T, db *storetest.DB, address string) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	registry := providers.NewRegistry(cardflo.Registration(), handpoint.Registration(), cashflows.Registration())
+	registry := providers.NewRegistry(cardflo.Registration(), handpoint.Registration(), cashflows.Registration(), cloudflow.Registration())
 	h.merchant = domain.Merchant{ID: domain.NewMerchantID(), Name: "Harbour & Rye", TimeZone: "Europe/London", Mode: domain.Test, Currencies: []money.Currency{gbp, eur, jpy}, CreatedAt: h.clock.now()}
 	if err := st.InsertMerchant(t.Context(), h.merchant); err != nil {
 		t.Fatal(err)

@@ -149,6 +149,7 @@ func (s *Service) payoutTo(ctx context.Context, tx *store.Tx, in *PayoutInput) (
 		if out.on, why, err = s.findTerminal(ctx, tx, out.link, in.Terminal.DeviceID, providers.OpRefund); why != "" {
 			out.fields["terminal"] = why
 		}
+		checkVirtual(out.on, in.Terminal, out.fields)
 		return out, err
 	}
 	if why := s.missing(out.link, domain.CanPayout); why != "" {

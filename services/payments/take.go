@@ -231,6 +231,7 @@ func (s *Service) Take(ctx context.Context, actor domain.Actor, in TakeInput) (T
 			if on, why, err = s.findTerminal(ctx, tx, l, in.Terminal.DeviceID, takeOp(in.kind(), in.Terminal.StoreCard)); why != "" {
 				fields["terminal"] = why
 			}
+			checkVirtual(on, in.Terminal, fields)
 			return err
 		}
 		if in.Method != domain.MethodCard || in.CardID.IsZero() {

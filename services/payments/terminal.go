@@ -81,6 +81,19 @@ func checkTerminal(o domain.OnTerminal, op providers.TerminalOp, fields map[stri
 	}
 }
 
+// checkVirtual is what a virtual terminal does not do: there is nobody before it.
+func checkVirtual(t terminal, o domain.OnTerminal, fields map[string]string) {
+	if !t.device.Virtual {
+		return
+	}
+	if len(o.TipPercents) > 0 {
+		fields["tip_percents"] = "A virtual terminal asks nobody for a tip."
+	}
+	if o.SkipSignature || o.SkipPIN {
+		fields["skip_signature"] = "A virtual terminal asks for neither signature nor PIN."
+	}
+}
+
 // terminal is where an operation runs, and what its provider calls it.
 type terminal struct {
 	device domain.Device

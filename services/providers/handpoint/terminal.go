@@ -271,6 +271,9 @@ func (a *Adapter) TerminalResult(ctx context.Context, start providers.TerminalSt
 		!strings.EqualFold(string(ans.TransactionReference), start.AttemptRef) && !strings.EqualFold(string(ans.CustomerReference), start.AttemptRef) {
 		return providers.TerminalResult{}, false, a.garbage(op, resp, "", "the answer is about another transaction")
 	}
+	if start.AttemptRef != "" && ans.linked() && uuidShape.MatchString(string(ans.CustomerReference)) && !strings.EqualFold(string(ans.CustomerReference), start.AttemptRef) {
+		return providers.TerminalResult{}, false, a.garbage(op, resp, "", "the answer is about another transaction")
+	}
 	res, why := a.terminalOutcome(ans, resp.Body)
 	if why != "" {
 		return providers.TerminalResult{}, false, a.garbage(op, resp, "", "%s", why)
