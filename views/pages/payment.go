@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"net/url"
 	"strings"
 	"time"
 
@@ -31,12 +32,20 @@ func liveAttributes(v PaymentView) templ.Attributes {
 }
 
 // liveURL tells the server whether the loaded page may hold the provider's
-// frame: its frame-src was fixed when it was loaded.
+// frame, whose frame-src was fixed when it was loaded, and that the form led here.
 func liveURL(v PaymentView) string {
+	q := url.Values{}
 	if v.FrameNow {
-		return string(paymentURL(v.Payment.ID)) + "?frame=1"
+		q.Set("frame", "1")
 	}
-	return string(paymentURL(v.Payment.ID))
+	// Who was led here by the form is told the result in full, whenever it comes.
+	if v.JustTaken {
+		q.Set("new", "1")
+	}
+	if len(q) == 0 {
+		return string(paymentURL(v.Payment.ID))
+	}
+	return string(paymentURL(v.Payment.ID)) + "?" + q.Encode()
 }
 
 func checkURL(v PaymentView) string {

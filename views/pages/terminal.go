@@ -46,6 +46,16 @@ func terminalPlace(d domain.Device) string {
 	return d.ProviderPlace
 }
 
+// terminalHint is where a terminal stands, its serial number's last digits, by
+// which staff know it, and the doubt about it.
+func terminalHint(d domain.Device) string {
+	ending := ""
+	if !d.Virtual && !strings.Contains(d.Label(), d.Serial) {
+		ending = "ending " + serialTail(d.Serial)
+	}
+	return join(join(terminalPlace(d), ending), terminalDoubt(d))
+}
+
 // terminalsWords is the line under the way to pay: "2 of 4 ready".
 func terminalsWords(all []domain.Device) string {
 	ready := 0

@@ -108,7 +108,7 @@ func terminalChoice(t TerminalForm, errs map[string]string) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			if words := join(terminalPlace(d), terminalDoubt(d)); words != "" {
+			if words := terminalHint(d); words != "" {
 				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 10, "<span class=\"hint\">")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
