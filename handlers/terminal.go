@@ -108,7 +108,9 @@ func (h *Payments) sentToTerminal(c echo.Context, id domain.PaymentID, sentence 
 	case "":
 		web.Flash(c, "info", sentence)
 		return web.Redirect(c, "/payments/"+id.String())
-	case domain.Conflict:
+	case domain.Conflict, domain.NotFound:
+		// Such as a receipt that no terminal has brought. A payment that is not there
+		// is said to be so by reading it.
 		d, lost := h.get(c)
 		if lost != nil {
 			return lost

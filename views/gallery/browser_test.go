@@ -159,6 +159,7 @@ func serve(t *testing.T, reply string) *site {
 	}
 	// No stream: a page that follows something asks by its timer.
 	mux.HandleFunc("GET /events", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	mux.HandleFunc("GET /devices/", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	mux.HandleFunc("GET /qr.png", qr)
 	mux.HandleFunc("GET /payments/{id}/link.png", qr)
 	mux.HandleFunc("GET /payments/{id}", func(w http.ResponseWriter, r *http.Request) {
