@@ -59,7 +59,7 @@ func newShop(t *testing.T) *shop {
 	sh.svc = payments.New(payments.Config{Store: sh.store, Registry: registry, Secrets: sh.sealer, Now: sh.clock.Now, Log: slog.New(slog.DiscardHandler),
 		Transport: httpclient.Transport(httpclient.Options{AllowHosts: []string{host.Host}}), PublicURL: "https://pay.example.com"})
 	h.Service, lists.Service = sh.svc, sh.svc
-	h.Devices = devices.New(devices.Config{Store: sh.store, Binder: sh.svc, Now: sh.clock.Now, Log: slog.New(slog.DiscardHandler)})
+	h.Devices = devices.New(devices.Config{Store: sh.store, Binder: sh.svc, Now: sh.clock.Now, Log: quiet})
 	conns := &connections.Service{Store: sh.store, Registry: registry, Secrets: sh.sealer, Now: sh.clock.Now}
 	actor := domain.Actor{MerchantID: sh.merchant}
 	hp, err := conns.Create(t.Context(), actor, connections.NewConnection{Provider: "handpoint", Name: "Saved cards", BaseURL: server.URL + sandboxhandpoint.BasePath,
