@@ -12,12 +12,13 @@ type RefundInput struct {
 	Key       string
 	PaymentID domain.PaymentID
 	Amount    money.Amount
-	Reason    string // one of domain.RefundReasons' values
-	Note      string // needed with "other"
+	Reason    string            // one of domain.RefundReasons' values
+	Note      string            // needed with "other"
+	Terminal  domain.OnTerminal // where it is done; zero: without a terminal
 }
 
 // Refund gives back a part or the whole of a payment. It is Act with ActRefund,
 // and needs payments:refund.
 func (s *Service) Refund(ctx context.Context, actor domain.Actor, in RefundInput) (Acted, error) {
-	return s.Act(ctx, actor, ActInput{Key: in.Key, PaymentID: in.PaymentID, Action: domain.ActRefund, Amount: in.Amount, Reason: in.Reason, Note: in.Note})
+	return s.Act(ctx, actor, ActInput{Key: in.Key, PaymentID: in.PaymentID, Action: domain.ActRefund, Amount: in.Amount, Reason: in.Reason, Note: in.Note, Terminal: in.Terminal})
 }
