@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
+	"github.com/counterfoil/counterfoil/services/devices"
 	"github.com/counterfoil/counterfoil/services/domain"
 	"github.com/counterfoil/counterfoil/services/payments"
 	"github.com/counterfoil/counterfoil/views/components"
@@ -118,6 +119,14 @@ var keptFields = []struct{ name, label string }{
 	{"expires", ""},
 	{"send_by_email", ""},
 	{"name", "Name"},
+	{"device_name", "Name"},
+	{"place", "Place"},
+	{"command", ""},
+	{"on", ""},
+	{"locale", ""},
+	{"low", ""},
+	{"high", ""},
+	{"hour", ""},
 	{"base_url", "Address"},
 }
 
@@ -156,6 +165,9 @@ var returnForms = []struct {
 	{func(p string) bool { return strings.HasPrefix(p, "/preauths") }, func(string) string { return "/preauths" }, ""},
 	{func(p string) bool { return p == "/connections" }, func(string) string { return "/connections/new" }, "Nothing was added."},
 	{func(p string) bool { return strings.HasPrefix(p, "/connections/") }, connectionPage, "Nothing was changed."},
+	{func(p string) bool { return p == "/devices/command" }, asItIs, "Nothing was sent."},
+	{func(p string) bool { return p == "/devices/sync" }, func(string) string { return "/devices" }, "Nothing was read."},
+	{func(p string) bool { return strings.HasPrefix(p, "/devices/") }, asItIs, "Nothing was changed."},
 	{func(p string) bool { return strings.HasPrefix(p, "/account") }, func(string) string { return "/account" }, ""},
 	{func(p string) bool { return strings.HasPrefix(p, "/signin") }, func(string) string { return "/signin" }, ""},
 }
@@ -206,6 +218,14 @@ func refused(c echo.Context) refusedForm {
 		q.Set(f.name, value)
 		if f.label != "" {
 			out.kept = append(out.kept, components.Line{Label: f.label, Value: value})
+		}
+	}
+	if path == "/devices/command" {
+		// The terminals are the form's rows: "device.<id>".
+		for name := range c.Request().PostForm {
+			if id, ok := strings.CutPrefix(name, "device."); ok && uuid.Validate(id) == nil && len(q["device"]) < devices.MaxCommanded {
+				q.Add("device", id)
+			}
 		}
 	}
 	if len(q) > 0 {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/counterfoil/counterfoil/handlers"
 	"github.com/counterfoil/counterfoil/services/connections"
+	"github.com/counterfoil/counterfoil/services/devices"
 	"github.com/counterfoil/counterfoil/services/events"
 	"github.com/counterfoil/counterfoil/services/failpoint"
 	"github.com/counterfoil/counterfoil/services/jobs"
@@ -132,7 +133,7 @@ func (c *workerCmd) Run(ctx context.Context) error {
 	if err := h.store.Ready(ctx); err != nil {
 		return err
 	}
-	runner, err := jobs.New(h.store, h.payments, h.webhooks, h.log, 0)
+	runner, err := jobs.New(h.store, h.payments, h.webhooks, h.log, 0, jobs.WithFleet(h.devices))
 	if err != nil {
 		return err
 	}
@@ -177,6 +178,7 @@ type house struct {
 	signin      *signin.Service
 	connections *connections.Service
 	webhooks    *webhooks.Service
+	devices     *devices.Service
 }
 
 func openHouse(ctx context.Context, cfg houseConfig) (*house, error) {
@@ -205,7 +207,9 @@ func (h *house) wire(publicURL string) {
 	reg := registry()
 	transport := httpclient.Transport(httpclient.Options{AllowHosts: h.allowHosts})
 	h.payments = payments.New(payments.Config{Store: h.store, Registry: reg, Secrets: h.sealer, Now: time.Now, Log: h.log, PublicURL: publicURL, Transport: transport})
+	h.devices = devices.New(devices.Config{Store: h.store, Binder: h.payments, Now: time.Now, Log: h.log})
 	h.webhooks = webhooks.New(h.store, h.payments, time.Now, h.log)
+	h.devices = devices.New(devices.Config{Store: h.store, Binder: h.payments, Now: time.Now, Log: h.log})
 	h.connections = &connections.Service{Store: h.store, Registry: reg, Secrets: h.sealer, Now: time.Now, Transport: transport, PublicURL: publicURL}
 }
 
@@ -262,6 +266,7 @@ func (h *house) serve(ctx context.Context, s serving) error {
 	server.Add((&handlers.Callbacks{Service: h.connections}).Routes()...)
 	server.Add((&handlers.Webhooks{Service: h.webhooks}).Routes()...)
 	server.Add((&handlers.Connections{Service: h.connections, SignIn: h.signin}).Routes()...)
+	server.Add((&handlers.Devices{Service: h.devices}).Routes()...)
 	server.Add((&handlers.Events{Hub: hub}).Routes()...)
 	server.Add(s.more...)
 	if s.ready != nil {
@@ -271,7 +276,7 @@ func (h *house) serve(ctx context.Context, s serving) error {
 	}
 	var runner *jobs.Runner
 	if s.jobs {
-		if runner, err = jobs.New(h.store, h.payments, h.webhooks, h.log, h.jobPoll); err != nil {
+		if runner, err = jobs.New(h.store, h.payments, h.webhooks, h.log, h.jobPoll, jobs.WithFleet(h.devices)); err != nil {
 			return err
 		}
 		if err := runner.Start(context.WithoutCancel(ctx)); err != nil {

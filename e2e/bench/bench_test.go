@@ -60,7 +60,7 @@ func size(b *testing.B) int {
 // BenchmarkPagesAgainstPostgresAlone prints the figures of issue line "First
 // figures". It makes its measurements once, whatever b.N is.
 func BenchmarkPagesAgainstPostgresAlone(b *testing.B) {
-	h := open(b)
+	h := open(b, size(b))
 	report := func(what string, product, alone []float64, unit string) {
 		p, a := median(product), median(alone)
 		fmt.Printf("%-26s Postgres alone %9.0f %s   product %9.0f %s   ratio %.1f\n", what, a, unit, p, unit, a/p)
@@ -100,8 +100,9 @@ type house struct {
 	client *http.Client
 }
 
-// open makes the database, the binary and a signed-in session.
-func open(b *testing.B) *house {
+// open makes the database with that many payments, the binary and a signed-in
+// session.
+func open(b *testing.B, payments int, flags ...string) *house {
 	ctx := context.Background()
 	db := storetest.New(b)
 	owner, err := sql.Open("postgres", db.OwnerURL)
@@ -109,7 +110,7 @@ func open(b *testing.B) *house {
 	b.Cleanup(func() { _ = owner.Close() })
 	h := &house{owner: owner, appURL: db.AppURL, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: clients, DisableCompression: true},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
-	h.seed(b, size(b))
+	h.seed(b, payments)
 
 	dir := b.TempDir()
 	keyset, err := secrets.Generate()
@@ -132,6 +133,7 @@ func open(b *testing.B) *house {
 		b.Fatalf("build: %v\n%s", err, out)
 	}
 	cmd := exec.Command(binary, "serve", "--addr", "127.0.0.1:0", "--public-url", "http://localhost", "--keyset", keyfile)
+	cmd.Args = append(cmd.Args, flags...)
 	cmd.Env = append(os.Environ(), "DATABASE_URL="+db.AppURL, "COUNTERFOIL_LOG=error")
 	cmd.Stderr = os.Stderr
 	stdout, err := cmd.StdoutPipe()

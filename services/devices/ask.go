@@ -198,6 +198,9 @@ func (h heard) apply(d *domain.Device, at time.Time) {
 		}
 		d.Hear(r, at)
 		d.PingedAt = at
+		if !at.Before(d.SeenAt) {
+			d.Reach, d.Code, d.Said = domain.ReachOnline, "", "" // two answers of one moment
+		}
 	case h.reach == domain.ReachBusy:
 		if at.After(d.SeenAt) {
 			d.SeenAt = at

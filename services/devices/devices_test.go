@@ -42,20 +42,22 @@ type watched struct {
 	inner  http.RoundTripper
 	mu     sync.Mutex
 	before func(*http.Request)
-	sent   []string // of POSTs: their paths
+	// also reaches alsoHost.
+	also     http.RoundTripper
+	alsoHost string
 }
 
 func (w *watched) RoundTrip(r *http.Request) (*http.Response, error) {
 	w.mu.Lock()
-	before := w.before
-	if r.Method == http.MethodPost {
-		w.sent = append(w.sent, r.URL.Path)
+	before, line := w.before, w.inner
+	if w.also != nil && r.URL.Host == w.alsoHost {
+		line = w.also
 	}
 	w.mu.Unlock()
 	if before != nil {
 		before(r)
 	}
-	return w.inner.RoundTrip(r)
+	return line.RoundTrip(r)
 }
 
 // house is a shop with a fleet: a real Postgres, and the emulators behind real
@@ -111,14 +113,32 @@ func (l *logs) Write(p []byte) (int, error) {
 	return l.b.Write(p)
 }
 
-func newHouse(t testing.TB) *house {
+func newHouse(t testing.TB) *house { return newHouseWith(t, sandbox.Config{}) }
+
+// serve serves a handler until the test ends, and lets the product reach it.
+func (h *house) serve(handler http.Handler) string {
+	server := httptest.NewServer(handler)
+	h.t.Cleanup(server.Close)
+	base, err := url.Parse(server.URL)
+	must(h.t, err)
+	transport := httpclient.Transport(httpclient.Options{AllowHosts: []string{base.Host}, BreakAfter: 1_000_000})
+	h.t.Cleanup(transport.CloseIdle)
+	h.line.mu.Lock()
+	defer h.line.mu.Unlock()
+	h.line.also, h.line.alsoHost = transport, base.Host
+	return server.URL
+}
+
+// newHouseWith is newHouse with emulators that are set up in another way.
+func newHouseWith(t testing.TB, cfg sandbox.Config) *house {
 	t.Helper()
 	db := storetest.New(t)
 	st, err := store.Open(t.Context(), store.Config{URL: db.AppURL, MaxOpen: 16})
 	must(t, err)
 	t.Cleanup(func() { _ = st.Close() })
 	h := &house{t: t, db: db, store: st, owner: db.Owner(t), log: &bytes.Buffer{}, at: time.Date(2026, 11, 26, 14, 0, 0, 0, time.UTC)}
-	h.sandbox = sandbox.New(sandbox.Config{Now: h.now})
+	cfg.Now = h.now
+	h.sandbox = sandbox.New(cfg)
 	server := httptest.NewServer(h.sandbox.Handler())
 	t.Cleanup(func() { h.sandbox.Reset(); server.Close() })
 	base, err := url.Parse(server.URL)
@@ -209,11 +229,11 @@ func TestTheListIsTakenInWithTheVirtualTerminal(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	got := h.sync()
-	if len(got) != 2 || got[0].Listed != 2 || got[0].Added != 2 || got[1].Listed != 3 || got[1].Added != 3 || got[0].Why+got[1].Why != "" {
+	if len(got) != 2 || got[0].Listed != 6 || got[0].Added != 6 || got[1].Listed != 3 || got[1].Added != 3 || got[0].Why+got[1].Why != "" {
 		t.Fatalf("synced %+v", got)
 	}
 	w := h.list(domain.DeviceFilter{})
-	if len(w.Rows) != 5 || w.Counts[domain.DeviceUnchecked] != 4 || w.Counts[domain.DeviceOnline] != 1 || len(w.Connections) != 2 {
+	if len(w.Rows) != 9 || w.Counts[domain.DeviceUnchecked] != 8 || w.Counts[domain.DeviceOnline] != 1 || len(w.Connections) != 2 {
 		t.Errorf("%d rows, counts %v, %d connections", len(w.Rows), w.Counts, len(w.Connections))
 	}
 	virtual := h.device(sandboxhandpoint.VirtualSerial)
@@ -225,7 +245,7 @@ func TestTheListIsTakenInWithTheVirtualTerminal(t *testing.T) {
 		t.Errorf("CloudFlow's terminal is %+v", counter)
 	}
 	again := h.sync()
-	if again[0].Added+again[0].Changed+again[0].Removed != 0 || h.count(`select count(*) from devices`) != 5 {
+	if again[0].Added+again[0].Changed+again[0].Removed != 0 || h.count(`select count(*) from devices`) != 9 {
 		t.Errorf("a second reading changed something: %+v", again)
 	}
 }

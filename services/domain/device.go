@@ -101,6 +101,7 @@ type Device struct {
 
 	Running        TransactionID // what was sent to it from here and has no end; zero: nothing
 	RunningPayment PaymentID
+	Doing          DeviceDoing // what that is
 
 	Last DeviceLast
 
@@ -117,6 +118,14 @@ type DeviceReport struct {
 	AppName    string
 	AppVersion string
 	At         time.Time
+}
+
+// DeviceDoing is the transaction that runs on a terminal, as far as a list tells
+// it. The zero value: nothing was sent to it from here.
+type DeviceDoing struct {
+	Type   TransactionType
+	Amount money.Amount
+	Phase  Phase
 }
 
 // DeviceLast is the last result of a payment on a terminal.

@@ -59,7 +59,7 @@ type Runner struct {
 
 // New makes a runner. poll is how often the queue is looked at; zero is one
 // second.
-func New(st *store.Store, resolver Resolver, callbacks Callbacks, log *slog.Logger, poll time.Duration) (*Runner, error) {
+func New(st *store.Store, resolver Resolver, callbacks Callbacks, log *slog.Logger, poll time.Duration, more ...Option) (*Runner, error) {
 	if poll == 0 {
 		poll = time.Second
 	}
@@ -69,7 +69,7 @@ func New(st *store.Store, resolver Resolver, callbacks Callbacks, log *slog.Logg
 	river.AddWorker(workers, &hintWorker{callbacks: callbacks})
 	river.AddWorker(workers, &sweepWorker{store: st, log: log})
 	river.AddWorker(workers, &alertWorker{store: st, alerter: resolver, log: log})
-	client, err := river.NewClient(riverdatabasesql.New(st.SQLDB()), &river.Config{
+	cfg := &river.Config{
 		Schema:  store.RiverSchema,
 		Queues:  map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 4}, store.CallbackQueue: {MaxWorkers: 2}, sweepQueue: {MaxWorkers: 1}},
 		Workers: workers,
@@ -89,7 +89,15 @@ func New(st *store.Store, resolver Resolver, callbacks Callbacks, log *slog.Logg
 		ReindexerSchedule:    river.NeverSchedule(),
 		Logger:               slog.New(warnOnly{log.Handler()}),
 		ErrorHandler:         errorHandler{log},
-	})
+	}
+	var also setup
+	for _, add := range more {
+		add(&also)
+	}
+	if also.fleet != nil {
+		addFleet(cfg, st, also.fleet, log)
+	}
+	client, err := river.NewClient(riverdatabasesql.New(st.SQLDB()), cfg)
 	if err != nil {
 		return nil, fmt.Errorf("jobs: %w", err)
 	}

@@ -167,3 +167,111 @@ func TestTheHoldsOfEachMerchantAreLookedAt(t *testing.T) {
 		}
 	}
 }
+
+// fleet writes down what the jobs about terminals call.
+type fleet struct {
+	mu    sync.Mutex
+	sends int
+	heard chan string
+}
+
+func (f *fleet) note(what string) {
+	select {
+	case f.heard <- what:
+	default:
+	}
+}
+
+func (f *fleet) SyncMerchant(context.Context, domain.MerchantID) error {
+	f.note("sync")
+	return nil
+}
+
+func (f *fleet) CheckDue(context.Context, domain.MerchantID) (int, error) {
+	f.note("check")
+	return 1, nil
+}
+
+// Send asks to be called again once, as a check does whose provider asks for
+// patience.
+func (f *fleet) Send(context.Context, domain.MerchantID, domain.CommandID) (time.Duration, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.sends++; f.sends == 1 {
+		return 10 * time.Millisecond, nil
+	}
+	f.note("sent")
+	return 0, nil
+}
+
+func (f *fleet) Follow(context.Context, domain.MerchantID, domain.CommandID) (time.Duration, error) {
+	f.note("followed")
+	return 0, nil
+}
+
+func (f *fleet) Sweep(context.Context, domain.MerchantID) error {
+	f.note("swept")
+	return nil
+}
+
+func (f *fleet) AlertSilent(context.Context, domain.MerchantID) (int, error) {
+	f.note("alerted")
+	return 0, nil
+}
+
+func TestTheFleetsJobsAreWorkedFromTheStart(t *testing.T) {
+	db := storetest.New(t)
+	st := db.Open(t)
+	m := domain.Merchant{ID: domain.NewMerchantID(), Name: "Quay Street Books", TimeZone: "UTC", Mode: domain.Test, Currencies: []money.Currency{money.MustCurrency("GBP")}, CreatedAt: time.Now()}
+	if err := st.InsertMerchant(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+	at := time.Now().Add(-time.Minute)
+	err := st.InTenant(t.Context(), m.ID, func(tx *store.Tx) error {
+		conn := domain.Connection{ID: domain.NewConnectionID(), MerchantID: m.ID, Provider: "handpoint", Name: "Terminals", Mode: domain.Test, BaseURL: "https://example.com", Active: true, CreatedAt: at}
+		if err := tx.InsertConnection(t.Context(), conn); err != nil {
+			return err
+		}
+		if err := tx.InsertDevice(t.Context(), domain.Device{ID: domain.NewDeviceID(), ConnectionID: conn.ID, Serial: "1", Type: "PAXA920", FirstListedAt: at, CheckAt: at}); err != nil {
+			return err
+		}
+		k := domain.NewCommandID()
+		if err := tx.Enqueue(t.Context(), args.SendDeviceCommand{MerchantID: m.ID, CommandID: k}, at); err != nil {
+			return err
+		}
+		return tx.Enqueue(t.Context(), args.FollowDeviceCommand{MerchantID: m.ID, CommandID: k}, at)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &fleet{heard: make(chan string, 100)}
+	s := &script{done: make(chan struct{})}
+	runner, err := jobs.New(st, s, s, slog.New(slog.DiscardHandler), 50*time.Millisecond, jobs.WithFleet(f))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := runner.Start(context.WithoutCancel(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if err := runner.Stop(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	missing := map[string]bool{"sync": true, "check": true, "sent": true, "followed": true, "swept": true, "alerted": true}
+	for late := time.After(20 * time.Second); len(missing) > 0; {
+		select {
+		case what := <-f.heard:
+			delete(missing, what)
+		case <-late:
+			t.Fatalf("not called: %v", missing)
+		}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.sends != 2 {
+		t.Errorf("a command that asked to wait was sent %d times", f.sends)
+	}
+}

@@ -287,7 +287,7 @@ func TestATerminalOfHandpointIsChangedAndRestarted(t *testing.T) {
 			map[string]string{"ApiKeyCloud": handpoint.SandboxKey})
 	}
 	page := v.click("handpoint", "Change the terminal", url.Values{"in_serial": {handpoint.TerminalSerial}, "in_online": {"no"}})
-	if text := page.Find("#actions").Parent().Find("option").First().Text(); !strings.HasPrefix(text, handpoint.TerminalSerial+": off line, free, takes 1 s, Visa ending 0936") {
+	if text := page.Find(`#actions`).Parent().Find(`option[value="` + handpoint.TerminalSerial + `"]`).First().Text(); !strings.HasPrefix(text, handpoint.TerminalSerial+": off line, free, takes 1 s, Visa ending 0936") {
 		t.Errorf("the choice says %q", text)
 	}
 	if got := operate(""); got["error"] == nil {
@@ -295,7 +295,7 @@ func TestATerminalOfHandpointIsChangedAndRestarted(t *testing.T) {
 	}
 	page = v.click("handpoint", "Change the terminal", url.Values{"in_serial": {handpoint.TerminalSerial}, "in_online": {"yes"}, "in_busy": {"yes"},
 		"in_seconds": {"30"}, "in_card": {handpoint.TokenStolen}, "in_receipts": {"html"}, "in_signature": {"image"}})
-	if text := page.Find("#actions").Parent().Find("option").First().Text(); text != handpoint.TerminalSerial+": on line, busy, takes 30 s, Visa ending 9979 (declined with 43)" {
+	if text := page.Find(`#actions`).Parent().Find(`option[value="` + handpoint.TerminalSerial + `"]`).First().Text(); text != handpoint.TerminalSerial+": on line, busy, takes 30 s, Visa ending 9979 (declined with 43)" {
 		t.Errorf("the choice says %q", text)
 	}
 	if got := operate(""); got["error"] == nil {

@@ -18,10 +18,12 @@ const deviceColumns = `d.id, d.connection_id, d.ref, d.serial, d.type, d.account
 	d.first_listed_at, d.listed_at, d.removed_at, d.seen_at, d.checked_at, d.check_at, d.battery, d.charging, d.power, d.app_name, d.app_version, d.reported_at,
 	coalesce(d.running_id, '00000000-0000-0000-0000-000000000000'), coalesce(d.running_payment, '00000000-0000-0000-0000-000000000000'),
 	coalesce(d.last_payment, '00000000-0000-0000-0000-000000000000'), d.last_type, d.last_status, coalesce(d.last_currency, ''), coalesce(d.last_minor, 0), d.last_at,
-	d.recovered, d.recovered_at, d.pinged_at, c.name, c.provider`
+	d.recovered, d.recovered_at, d.pinged_at, c.name, c.provider,
+	coalesce(x.type, ''), coalesce(x.currency, ''), coalesce(x.amount_minor, 0), coalesce(x.phase, '')`
 
 const deviceTables = ` from devices d join connections c on c.merchant_id = d.merchant_id and c.id = d.connection_id
-	left join locations l on l.merchant_id = d.merchant_id and l.id = d.location_id `
+	left join locations l on l.merchant_id = d.merchant_id and l.id = d.location_id
+	left join transactions x on x.merchant_id = d.merchant_id and x.id = d.running_id `
 
 // deviceName is the order of every list of terminals, as its indexes have it.
 const deviceName = `lower(case when d.name <> '' then d.name when d.provider_name <> '' then d.provider_name else d.type || ' ' || d.serial end)`
@@ -30,13 +32,14 @@ func scanDevice(row interface{ Scan(...any) error }, m domain.MerchantID, seen c
 	d := domain.Device{MerchantID: m}
 	var removed, seenAt, checked, check, reported, last, recovered, pinged sql.NullTime
 	var battery sql.NullInt16
-	var code string
-	var minor int64
+	var code, doing string
+	var minor, doingMinor int64
 	err := row.Scan(&d.ID, &d.ConnectionID, &d.Ref, &d.Serial, &d.Type, &d.Account, &d.Virtual, &d.ProviderName, &d.ProviderPlace, &d.Name,
 		&d.LocationID, &d.Location, &d.State, &d.StateAt, &d.Reach, &d.Code, &d.Said,
 		&d.FirstListedAt, &d.ListedAt, &removed, &seenAt, &checked, &check, &battery, &d.Report.Charging, &d.Report.Power, &d.Report.AppName, &d.Report.AppVersion, &reported,
 		&d.Running, &d.RunningPayment, &d.Last.PaymentID, &d.Last.Type, &d.Last.Status, &code, &minor, &last,
-		&d.Recovered, &recovered, &pinged, &d.ConnectionName, &d.Provider)
+		&d.Recovered, &recovered, &pinged, &d.ConnectionName, &d.Provider,
+		&d.Doing.Type, &doing, &doingMinor, &d.Doing.Phase)
 	if err != nil {
 		return d, err
 	}
@@ -52,6 +55,13 @@ func scanDevice(row interface{ Scan(...any) error }, m domain.MerchantID, seen c
 			return d, err
 		}
 		d.Last.Amount = money.FromMinor(minor, cur)
+	}
+	if doing = strings.TrimSpace(doing); doing != "" {
+		cur, err := seen.get(doing)
+		if err != nil {
+			return d, err
+		}
+		d.Doing.Amount = money.FromMinor(doingMinor, cur)
 	}
 	return d, nil
 }

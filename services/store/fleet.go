@@ -101,6 +101,13 @@ func (t *Tx) ClaimDevicesToCheck(ctx context.Context, now, next time.Time, per i
 	return t.DevicesByID(ctx, ids)
 }
 
+// HasDevices says whether the merchant has terminals, and whether the check of
+// one is due, in one statement.
+func (t *Tx) HasDevices(ctx context.Context, now time.Time) (any, due bool, err error) {
+	err = t.q.QueryRowxContext(ctx, `select exists (select 1 from devices where merchant_id = $1), exists (select 1 from devices where merchant_id = $1 and check_at <= $2)`, t.m, now).Scan(&any, &due)
+	return any, due, dbError("has devices", err)
+}
+
 // Command reads one command; NotFound when the merchant has none of that id.
 func (t *Tx) Command(ctx context.Context, id domain.CommandID) (domain.DeviceCommand, error) {
 	k, err := scanCommand(t.q.QueryRowxContext(ctx, `select `+commandColumns+` from device_commands k where k.merchant_id = $1 and k.id = $2`, t.m, id))
@@ -161,9 +168,7 @@ func (t *Tx) EndSilenceAlerts(ctx context.Context, now time.Time) ([]domain.Devi
 // SilentDevices lists the terminals that an alert tells of and that have not been
 // heard since, the one that was silent first at the top, in one statement.
 func (t *Tx) SilentDevices(ctx context.Context, limit int) ([]domain.Device, error) {
-	rows, err := t.q.QueryContext(ctx, `select `+deviceColumns+` from alerts a join devices d on d.merchant_id = a.merchant_id and d.id = a.device_id
-		join connections c on c.merchant_id = d.merchant_id and c.id = d.connection_id
-		left join locations l on l.merchant_id = d.merchant_id and l.id = d.location_id
+	rows, err := t.q.QueryContext(ctx, `select `+deviceColumns+deviceTables+`join alerts a on a.merchant_id = d.merchant_id and a.device_id = d.id
 		where a.merchant_id = $1 and a.device_id is not null and a.seen_at is null and d.removed_at is null and (d.seen_at is null or d.seen_at <= a.created_at)
 		order by a.created_at, a.id limit $2`, t.m, limit)
 	seen := currencyCache{}

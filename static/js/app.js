@@ -330,6 +330,21 @@
   tick();
   setInterval(tick, 1000);
 
+  // ---- What is selected of a list, in the bar that sends it something.
+  const countBulk = (form) => {
+    const boxes = $$("input[type=checkbox]", form), n = boxes.filter((box) => box.checked).length;
+    const words = $("[data-bulk-words]", form), text = n === 1 ? "1 selected" : n + " selected";
+    if (words && words.textContent !== text) words.textContent = text;
+    const all = $("[data-bulk-all]", form);
+    if (all) all.hidden = n === boxes.length;
+  };
+  document.addEventListener("change", (event) => {
+    const form = event.target.closest?.("form[data-bulk]");
+    if (form) countBulk(form);
+  });
+  // Back from the next page: the boxes are as they were left.
+  window.addEventListener("pageshow", () => $$("form[data-bulk]").forEach(countBulk));
+
   // ---- Dialogs and menus.
   document.addEventListener("click", (event) => {
     const target = event.target;
@@ -356,6 +371,12 @@
     const copy = target.closest("[data-copy]");
     if (copy) navigator.clipboard?.writeText(document.getElementById(copy.dataset.copy).textContent.trim()).then(() => { $("span", copy).textContent = "Copied"; }, () => {});
     if (target.closest("[data-print]")) window.print();
+    const all = target.closest("[data-bulk-all]");
+    if (all) {
+      for (const box of $$("input[type=checkbox]", all.form)) box.checked = true;
+      countBulk(all.form);
+      $(".bulk [type=submit]", all.form).focus();
+    }
     const fill = target.closest("[data-fill-email]");
     if (fill) {
       document.getElementById("email").value = fill.dataset.fillEmail;
@@ -395,7 +416,7 @@
       if (link) { event.preventDefault(); link.click(); }
       return;
     }
-    const rows = $$("tbody .rowlink");
+    const rows = $$("tbody .rowlink, .cards .rowlink");
     switch (event.key) {
       case "/": {
         const box = $("#q") || $$("#gs").find((el) => el.offsetParent);
@@ -412,6 +433,7 @@
         rows[at].focus();
         break;
       }
+      case "x": $("input[type=checkbox]", document.activeElement?.closest("tr, .cards > li") || document.createElement("i"))?.click(); break;
     }
   });
 })();

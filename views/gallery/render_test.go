@@ -192,7 +192,7 @@ func TestPagesLinkOnlyToWhatExists(t *testing.T) {
 		doc.Find("a[href], [hx-get]").Each(func(_ int, el *goquery.Selection) {
 			for _, attr := range []string{"href", "hx-get"} {
 				ref, ok := el.Attr(attr)
-				if ok && !strings.HasPrefix(ref, "#") && !strings.HasPrefix(ref, provider) && !exists.MatchString(ref) && !worklistLinks.MatchString(ref) && !limitLinks.MatchString(ref) {
+				if ok && !strings.HasPrefix(ref, "#") && !strings.HasPrefix(ref, provider) && !exists.MatchString(ref) && !worklistLinks.MatchString(ref) && !deviceLinks.MatchString(ref) && !limitLinks.MatchString(ref) {
 					t.Errorf("%s=%q", attr, ref)
 				}
 			}
@@ -200,7 +200,7 @@ func TestPagesLinkOnlyToWhatExists(t *testing.T) {
 		actions := regexp.MustCompile(`^(/payments|/signin|/signin/totp|/signout|/setup/t|/account/theme|/connections|/connections/[0-9a-f-]{36}/(edit|test|pause|resume|remove|rotate(/(confirm|switch|cancel|retire))?)|/payments/[0-9a-f-]{36}/(refunds|capture|increase|decrease|void|tip|provider|settle|link-cancel|store-card|check(\?frame=1)?)|/payouts|/cards|/cards/[0-9a-f-]{36}/forget)$`)
 		doc.Find("form[action], [hx-post]").Each(func(_ int, el *goquery.Selection) {
 			for _, attr := range []string{"action", "hx-post"} {
-				if ref, ok := el.Attr(attr); ok && !actions.MatchString(ref) && !worklistActions.MatchString(ref) && !limitActions.MatchString(ref) {
+				if ref, ok := el.Attr(attr); ok && !actions.MatchString(ref) && !worklistActions.MatchString(ref) && !deviceActions.MatchString(ref) && !limitActions.MatchString(ref) {
 					t.Errorf("%s=%q", attr, ref)
 				}
 			}

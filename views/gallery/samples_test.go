@@ -378,6 +378,7 @@ func samples(frameURL, origin string) []sample {
 	outcomeSamples(func(sm sample) { out = append(out, sm) })
 	approvalSamples(add)
 	worklistSamples(add)
+	deviceSamples(add)
 	add("account", pages.Account(pages.AccountView{Layout: layout(), Name: "Maya Okafor", Email: "maya@harbourandrye.example", Role: "Owner", SignedInAt: now.Add(-time.Hour), EndsAt: now.Add(11 * time.Hour), IdleFor: 15 * time.Minute}))
 	add("card-return", pages.CardReturn(pages.CardReturnView{Outcome: "success"}))
 	return out

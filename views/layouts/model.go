@@ -26,6 +26,7 @@ const (
 	NavTips        Nav = "tips"
 	NavCards       Nav = "cards"
 	NavConnections Nav = "connections"
+	NavDevices     Nav = "devices"
 	NavAccount     Nav = "account"
 )
 
@@ -44,6 +45,11 @@ type Can struct {
 	SeeCards    bool
 	ManageCards bool
 	PayOut      bool
+
+	SeeDevices     bool
+	CheckDevices   bool
+	CommandDevices bool
+	ManageDevices  bool
 
 	SeeConnections    bool
 	ManageConnections bool
@@ -67,6 +73,11 @@ func CanOf(r domain.Role) Can {
 		SeeCards:    r.May(domain.CardsRead),
 		ManageCards: r.May(domain.CardsManage),
 		PayOut:      r.May(domain.PaymentsPayout),
+
+		SeeDevices:     r.May(domain.DevicesRead),
+		CheckDevices:   r.May(domain.DevicesCheck),
+		CommandDevices: r.May(domain.DevicesCommand),
+		ManageDevices:  r.May(domain.DevicesManage),
 
 		SeeConnections:    r.May(domain.ConnectionsRead),
 		ManageConnections: r.May(domain.ConnectionsManage),

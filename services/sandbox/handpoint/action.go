@@ -36,12 +36,26 @@ func (s *Server) Actions() []kit.Action {
 				choice("busy", "Occupied", kit.Option{Value: "yes", Label: "busy with something else"}, kit.Option{Value: "no", Label: "free"}),
 				{Name: "seconds", Label: "Seconds that an operation takes", Kind: kit.FieldNumber, Low: 0, High: maxSeconds, Empty: "as it is"},
 				{Name: "card", Label: "Card that customers show", Kind: kit.FieldChoice, Options: cards},
+				{Name: "battery", Label: "Battery in percent", Kind: kit.FieldNumber, Low: 0, High: 100, Empty: "as it is"},
+				choice("charging", "Power", kit.Option{Value: "yes", Label: "charging"}, kit.Option{Value: "no", Label: "not charging"}),
+				{Name: "app", Label: "Version of its application", Kind: kit.FieldText, Max: 40, Empty: "as it is"},
+				choice("integrated", "Integrated Mode", kit.Option{Value: "yes", Label: "on"}, kit.Option{Value: "no", Label: "off: it takes nothing from the cloud"}),
+				choice("twice", "Results are delivered", kit.Option{Value: "no", Label: "once"}, kit.Option{Value: "yes", Label: "twice"}),
+				choice("delivers", "What it delivers", kit.Option{Value: "yes", Label: "arrives"}, kit.Option{Value: "no", Label: "is lost on the way"}),
 				choice("receipts", "Receipts come as", kit.Option{Value: "url", Label: "an address"}, kit.Option{Value: "html", Label: "text"}),
 				choice("signature", "A signature comes as", kit.Option{Value: "none", Label: "nothing: it is not asked for"},
 					kit.Option{Value: "url", Label: "an address"}, kit.Option{Value: "image", Label: "a picture"}),
 			},
 			Do: func(_ string, in map[string]string) (bool, error) {
-				set := Setting{Serial: in["serial"], Online: yesNo(in["online"]), Busy: yesNo(in["busy"]), Card: in["card"], Receipts: in["receipts"], Signature: in["signature"]}
+				set := Setting{Serial: in["serial"], Online: yesNo(in["online"]), Busy: yesNo(in["busy"]), Card: in["card"], Receipts: in["receipts"], Signature: in["signature"],
+					Charging: yesNo(in["charging"]), App: in["app"], Integrated: yesNo(in["integrated"]), Twice: yesNo(in["twice"]), Delivers: yesNo(in["delivers"])}
+				if text := in["battery"]; text != "" {
+					n, err := strconv.Atoi(text)
+					if err != nil {
+						return false, err
+					}
+					set.Battery = &n
+				}
 				if text := in["seconds"]; text != "" {
 					n, err := strconv.Atoi(text)
 					if err != nil {
@@ -84,7 +98,16 @@ func (t *terminal) words(cards map[string]Card) string {
 	if t.busy {
 		occupied = "busy"
 	}
-	return fmt.Sprintf("%s, %s, takes %d s, %s", connection, occupied, t.takes/time.Second, cards[t.card].words())
+	words := fmt.Sprintf("%s, %s, takes %d s, %s", connection, occupied, t.takes/time.Second, cards[t.card].words())
+	for _, odd := range []struct {
+		is   bool
+		says string
+	}{{t.standalone, "not in Integrated Mode"}, {t.battery != 80, fmt.Sprintf("battery %d%%", t.battery)}, {t.twice, "delivers twice"}, {t.unheard, "its results are lost"}} {
+		if odd.is {
+			words += ", " + odd.says
+		}
+	}
+	return words
 }
 
 // words names the card and how it ends, without its token.

@@ -96,7 +96,7 @@ func TestAPartnersKeyDoesNotReachPreauthorizations(t *testing.T) {
 			t.Errorf("%s: %s", path, a.raw)
 		}
 	}
-	if a := f.do(t, "GET", "/devices", handpoint.PartnerSandboxKey, "", ""); a.status != 200 || len(a.list) != 2 {
+	if a := f.do(t, "GET", "/devices", handpoint.PartnerSandboxKey, "", ""); a.status != 200 || len(a.list) != 6 {
 		t.Error(a.raw)
 	}
 }

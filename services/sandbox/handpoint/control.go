@@ -22,6 +22,19 @@ type Setting struct {
 	// Receipts come as url or html, a signature as none, url or image.
 	Receipts  string `json:"receipts,omitempty"`
 	Signature string `json:"signature,omitempty"`
+	// Battery is in percent; what a result tells of the device.
+	Battery  *int   `json:"battery,omitempty"`
+	Charging *bool  `json:"charging,omitempty"`
+	App      string `json:"app,omitempty"` // version of the payment application
+	// Integrated false takes the application out of Integrated Mode: operations
+	// are answered with 1002, and commands are accepted and not done.
+	Integrated *bool `json:"integrated,omitempty"`
+	// Twice has each result delivered twice.
+	Twice *bool `json:"twice,omitempty"`
+	// Delivers false keeps what the device sends to callback addresses from
+	// arriving; the loop goes on, and what arrives later says that it was
+	// recovered.
+	Delivers *bool `json:"delivers,omitempty"`
 }
 
 // Set changes a device, of whichever merchant has the serial number.
@@ -41,6 +54,28 @@ func (s *Server) Set(in Setting) error {
 		return errors.New("signature must be none, url or image")
 	case in.Seconds != nil && *in.Seconds < 0:
 		return errors.New("seconds cannot be negative")
+	case in.Battery != nil && (*in.Battery < 0 || *in.Battery > 100):
+		return errors.New("battery must lie between 0 and 100")
+	case len(in.App) > 40:
+		return errors.New("app must have at most 40 characters")
+	}
+	if in.Battery != nil {
+		t.battery = *in.Battery
+	}
+	if in.Charging != nil {
+		t.charging = *in.Charging
+	}
+	if in.App != "" {
+		t.app = in.App
+	}
+	if in.Integrated != nil {
+		t.standalone = !*in.Integrated
+	}
+	if in.Twice != nil {
+		t.twice = *in.Twice
+	}
+	if in.Delivers != nil {
+		t.unheard = !*in.Delivers
 	}
 	if in.Online != nil {
 		t.offline = !*in.Online

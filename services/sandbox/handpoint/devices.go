@@ -20,7 +20,15 @@ type terminal struct {
 	key     deviceKey
 	offline bool
 	busy    bool // kept busy by a control call
-	takes   time.Duration
+	// standalone: the application is not in Integrated Mode, so that it takes
+	// nothing from the cloud.
+	standalone bool
+	battery    int // percent
+	charging   bool
+	app        string // version of the payment application
+	twice      bool   // each result is delivered twice
+	unheard    bool   // what it delivers reaches nobody
+	takes      time.Duration
 	// card is the token of the card that the next customer shows.
 	card string
 	// inlineReceipts: the receipts come as HTML, not as addresses.
@@ -61,8 +69,8 @@ func (s *Server) listDevices(w http.ResponseWriter, _ *http.Request, m Merchant)
 type Command struct {
 	Serial, Type, Name string
 	Values             map[string]any
-	// Done is false when the device could not carry it out: it is off line, and
-	// nobody is told.
+	// Done is false when the device could not carry it out: it is off line or not
+	// in Integrated Mode, and nobody is told.
 	Done bool
 }
 
@@ -119,7 +127,7 @@ func (s *Server) command(w http.ResponseWriter, r *http.Request, m Merchant) {
 		writeError(w, errorEnvelope(http.StatusNotFound, "Device not found"))
 		return
 	}
-	done := !t.offline
+	done := !t.offline && !t.standalone
 	if name == "reboot" && done {
 		force, _ := body["force"].(bool)
 		if t.running != nil && !force {

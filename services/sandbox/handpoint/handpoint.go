@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -34,13 +35,23 @@ const (
 	PartnerSandboxKey = "hp-sandbox-partner-key"
 )
 
-// The published devices of the merchant of SandboxKey.
+// The published devices of the merchant of SandboxKey. OtherTerminals are its
+// further ones, serial number and type.
 const (
 	TerminalSerial = "1850025030"
 	TerminalType   = "PAXA920PRO"
 	VirtualSerial  = "9000000001"
 	VirtualType    = "VT"
 )
+
+// OtherTerminals are the further devices of the merchant of SandboxKey, in the
+// order in which they are listed.
+var OtherTerminals = []Device{
+	{Serial: "1850025041", Type: "PAXA920PRO", SSK: "SANDBOX-SSK-1850025041"},
+	{Serial: "2740013262", Type: "PAXA920MAX", SSK: "SANDBOX-SSK-2740013262"},
+	{Serial: "1640013848", Type: "PAXIM30", SSK: "SANDBOX-SSK-1640013848"},
+	{Serial: "0821032398", Type: "PAXA80", SSK: "SANDBOX-SSK-0821032398"},
+}
 
 // Published card tokens of the default configuration. A token decides how a
 // sale ends; see DefaultCards.
@@ -80,6 +91,9 @@ type Config struct {
 	RecoverFor time.Duration
 	// BatchPage is how many lines a batch detail has; zero means 100.
 	BatchPage int
+	// MoreDevices is how many terminals more the first merchant has, for tests of
+	// a large fleet: 3000000000 and so on, of the type PAXA920.
+	MoreDevices int
 }
 
 // Merchant is an account with one of its keys; several may have one ID.
@@ -129,13 +143,12 @@ func DefaultCards() []Card {
 	}
 }
 
-// DefaultConfig is what the sandbox publishes: two merchants, each with a
-// terminal and the virtual terminal, and the cards of DefaultCards.
+// DefaultConfig is what the sandbox publishes: two merchants, the first with five
+// terminals and its virtual terminal, the other with a virtual one, and the cards
+// of DefaultCards.
 func DefaultConfig() Config {
-	devices := []Device{
-		{Serial: TerminalSerial, Type: TerminalType, SSK: "SANDBOX-SSK-1850025030"},
-		{Serial: VirtualSerial, Type: VirtualType, SSK: "SANDBOX-SSK-9000000001"},
-	}
+	devices := append([]Device{{Serial: TerminalSerial, Type: TerminalType, SSK: "SANDBOX-SSK-1850025030"}}, OtherTerminals...)
+	devices = append(devices, Device{Serial: VirtualSerial, Type: VirtualType, SSK: "SANDBOX-SSK-9000000001"})
 	return Config{
 		Merchants: []Merchant{
 			{APIKey: SandboxKey, ID: "sandboxmerchant", Acquirer: "TSYS", Devices: devices},
@@ -200,7 +213,15 @@ func New(cfg Config, k *kit.Kit) *Server {
 	}
 	s := &Server{kit: k, merchants: map[string]Merchant{}, cards: map[string]Card{}, currencies: map[string]bool{},
 		takes: max(cfg.OperationTakes, 0), recoverFor: cfg.RecoverFor, batchPage: cfg.BatchPage}
+	var more []Device
+	for i := range cfg.MoreDevices {
+		serial := strconv.Itoa(3_000_000_000 + i)
+		more = append(more, Device{Serial: serial, Type: "PAXA920", SSK: "SANDBOX-SSK-" + serial})
+	}
 	for _, m := range cfg.Merchants {
+		if m.ID == cfg.Merchants[0].ID {
+			m.Devices = slices.Concat(m.Devices, more)
+		}
 		s.merchants[m.APIKey] = m
 	}
 	for _, c := range cfg.Cards {
@@ -235,7 +256,8 @@ func (s *Server) empty() {
 	for _, m := range s.merchants {
 		for _, d := range m.Devices {
 			key := deviceKey{m.ID, d.Type, d.Serial}
-			s.devices[key] = &terminal{Device: d, key: key, takes: s.takes, card: TokenVisa, batch: 1, batches: map[int]*batch{1: {}}}
+			s.devices[key] = &terminal{Device: d, key: key, takes: s.takes, card: TokenVisa, batch: 1, batches: map[int]*batch{1: {}},
+				battery: 80, app: "20.4.12.1"}
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"sort"
+	"strconv"
 	"time"
 
 	"github.com/counterfoil/counterfoil/services/sandbox/kit"
@@ -94,13 +95,17 @@ type deviceStatus struct {
 
 // blank is the result before anything is known of it.
 func (run *running) blank() *terminalResult {
+	charging := "Not Charging"
+	if run.terminal.charging {
+		charging = "Charging"
+	}
 	return &terminalResult{
 		CardEntryType: "UNDEFINED", PaymentScenario: "UNKNOWN", VerificationMethod: "UNDEFINED", TenderType: "NOT_SET", Origin: "CLOUD",
 		Type: run.op.word, Currency: run.body.text("currency"), CustomerRef: run.body.text("customerReference"), Metadata: run.body["metadata"],
 		TransactionReference: run.body.text("transactionReference"), OriginalEFT: run.body.text("originalTransactionId"),
 		EFTTimestamp: run.ends.UnixMilli(), MerchantName: run.merchant, TID: run.terminal.Serial,
 		ErrorMessages: map[string]string{}, StatusMessages: map[string]string{},
-		DeviceStatus: deviceStatus{ApplicationName: "Payments", ApplicationVersion: "20.4.12.1", BatteryCharging: "Not Charging", BatteryStatus: "80",
+		DeviceStatus: deviceStatus{ApplicationName: "Payments", ApplicationVersion: run.terminal.app, BatteryCharging: charging, BatteryStatus: strconv.Itoa(run.terminal.battery),
 			BatteryMV: "3922", BluetoothName: run.terminal.Type, ExternalPower: "USB", SerialNumber: run.terminal.Serial},
 	}
 }
@@ -246,8 +251,13 @@ func (s *Server) send(d *debt) {
 	body := *d.body
 	body.Recovered = d.late || d.attempts > 0
 	raw := kit.Encode(body)
-	s.kit.Callbacks.Send(kit.Callback{
-		URL: d.url, Attempt: d.attempts,
+	first := d.attempts == 0
+	d.attempts++
+	if d.terminal.unheard {
+		return
+	}
+	callback := kit.Callback{
+		URL: d.url, Attempt: d.attempts - 1,
 		Build: func(time.Time) (http.Header, []byte) {
 			return http.Header{"Content-Type": {"application/json; charset=utf-8"}, "Auth-Token": {d.token}}, raw
 		},
@@ -260,8 +270,11 @@ func (s *Server) send(d *debt) {
 			d.delivered = true
 			return true
 		},
-	})
-	d.attempts++
+	}
+	s.kit.Callbacks.Send(callback)
+	if first && d.terminal.twice {
+		s.kit.Callbacks.Send(callback)
+	}
 }
 
 // restart is what a restart of the terminal's application does: the recovery

@@ -207,8 +207,10 @@ func (s *Server) transaction(w http.ResponseWriter, r *http.Request, m Merchant)
 	now := s.kit.Clock.Now()
 	t := s.devices[deviceKey{m.ID, body.text("terminal_type"), body.text("serial_number")}]
 	switch {
-	case t == nil || t.offline:
-		// ASSUMPTION: a device that is not the merchant's does not respond.
+	case t == nil || t.offline || t.standalone:
+		// ASSUMPTION: a device that is not the merchant's does not respond, nor does
+		// one that is not in Integrated Mode, which is how pingDevice shows that it
+		// is (seed 004, "Device Control Commands").
 		deviceError(w, codeNotResponding, "The device is not responding")
 		return
 	case op.name == "stopCurrentTransaction":
