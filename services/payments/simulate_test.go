@@ -365,7 +365,7 @@ func (s *shop) act(t *rapid.T, actor domain.Actor) {
 		return
 	}
 	id := rapid.SampledFrom(s.payments).Draw(t, "payment")
-	act := rapid.SampledFrom([]domain.Action{domain.ActRefund, domain.ActRefund, domain.ActVoid, domain.ActTip, domain.ActCapture, domain.ActIncrease, domain.ActDecrease}).Draw(t, "action")
+	act := rapid.SampledFrom([]domain.Action{domain.ActRefund, domain.ActRefund, domain.ActVoid, domain.ActVoidRefund, domain.ActTip, domain.ActCapture, domain.ActIncrease, domain.ActDecrease}).Draw(t, "action")
 	d, err := s.svc.Get(context.Background(), s.actor(domain.Owner), id)
 	if err != nil {
 		t.Fatal(err)
@@ -382,8 +382,12 @@ func (s *shop) act(t *rapid.T, actor domain.Actor) {
 	if act != domain.ActRefund {
 		in.Reason = ""
 	}
+	offered := d.Why
+	if d.Payment.ConnectionID == s.hp && rapid.Bool().Draw(t, "on terminal") {
+		in.Terminal.DeviceID, offered = s.device, d.OnTerminal
+	}
 	err = s.post(t, form{actor: actor, act: &in})
-	may, amount := d.Why[act] == domain.Possible, domain.AllowedAmount(domain.Standing{Payment: d.Payment, Transactions: d.Transactions, Caps: d.Caps}, act, in.Amount, in.Tip)
+	may, amount := offered[act] == domain.Possible && (!in.Terminal.IsZero() || !d.NeedsTerminal[act]), domain.AllowedAmount(domain.Standing{Payment: d.Payment, Transactions: d.Transactions, Caps: d.Caps}, act, in.Amount, in.Tip)
 	switch code := domain.CodeOf(err); {
 	case !actor.Role.May(act.Permission()):
 		if code != domain.Forbidden {
@@ -393,7 +397,7 @@ func (s *shop) act(t *rapid.T, actor domain.Actor) {
 	case may && amount == domain.Possible && code != "":
 		t.Fatalf("the page offers to %s %s, the use case says %v %v", act, in.Amount, err, domain.FieldsOf(err))
 	case !(may && amount == domain.Possible) && code == "":
-		t.Fatalf("the page refuses to %s %s (%q, %q), the use case does it", act, in.Amount, d.Why[act], amount)
+		t.Fatalf("the page refuses to %s %s (%q, %q), the use case does it", act, in.Amount, offered[act], amount)
 	}
 }
 
@@ -502,6 +506,7 @@ func (s *shop) judge(t *rapid.T) {
 	moved := map[string]bool{}
 	sums := map[string]map[string]int64{} // per original, per kind
 	sold := map[string]int64{}
+	refunded := map[string]string{} // what each refund gave back of
 	tips, lastTip := map[string]int{}, map[string]int64{}
 	forms := map[int64]int{}
 	for _, state := range []kit.State{s.sandbox.Handpoint.State(), s.sandbox.Cardflo.State()} {
@@ -534,7 +539,15 @@ func (s *shop) judge(t *rapid.T) {
 			if sums[c.OriginalID] == nil {
 				sums[c.OriginalID] = map[string]int64{}
 			}
-			sums[c.OriginalID][o.typ] += o.minor
+			switch sale, ofRefund := refunded[c.OriginalID]; {
+			case o.typ == "void" && ofRefund:
+				sums[sale]["refund"] -= o.minor
+			default:
+				sums[c.OriginalID][o.typ] += o.minor
+			}
+			if o.typ == "refund" {
+				refunded[c.ID] = c.OriginalID
+			}
 			if o.typ == "sale" || o.typ == "preauth" {
 				sold[c.ID] = c.AmountMinor
 				// A ledger counts a tip into its sale.
@@ -580,10 +593,9 @@ func (s *shop) judge(t *rapid.T) {
 			and a.action = 'payment.' || t.type || '.settled' and a.detail ->> 'transaction' = t.id::text order by a.seq desc limit 1)`,
 		"I4: more is refunded than captured": `select count(*) from payments where merchant_id = $1 and refunded_minor + held_minor > captured_minor`,
 		"the books are not the sum of the rows": `select count(*) from payments p, lateral (select
-				coalesce(sum(t.amount_minor - t.tip_minor) filter (where t.type in ('sale', 'capture')), 0) - coalesce(sum(t.amount_minor - (select r.tip_minor from transactions r
-					where r.merchant_id = $1 and r.payment_id = p.id and r.type = 'sale')) filter (where t.type = 'void' and p.kind = 'sale'), 0) taken,
-				coalesce(sum(t.amount_minor) filter (where t.type = 'refund'), 0) refunded
-				from transactions t where t.merchant_id = $1 and t.payment_id = p.id and t.status = 'approved') x
+				coalesce(sum(t.amount_minor - t.tip_minor) filter (where t.type in ('sale', 'capture')), 0) - coalesce(sum(t.amount_minor - o.tip_minor) filter (where t.type = 'void' and o.type = 'sale'), 0) taken,
+				coalesce(sum(t.amount_minor) filter (where t.type = 'refund'), 0) - coalesce(sum(t.amount_minor) filter (where t.type = 'void' and o.type = 'refund'), 0) refunded
+				from transactions t left join transactions o on o.merchant_id = $1 and o.payment_id = p.id and o.provider_ref = t.original_ref and t.type = 'void' where t.merchant_id = $1 and t.payment_id = p.id and t.status = 'approved') x
 			where p.merchant_id = $1 and (p.captured_minor - p.tip_minor <> x.taken or p.refunded_minor <> x.refunded)`,
 	} {
 		var n int
