@@ -35,6 +35,12 @@ func crashes(a *action) []crash {
 	at := func(point, want string, lost bool) {
 		out = append(out, crash{name: word(point), armed: a.typ + " " + point, want: want, lost: lost})
 	}
+	if a.brief && runs == 0 {
+		at(failpoint.Opened, a.lost(), true)
+		at(failpoint.Answered, want, false)
+		at(failpoint.Settled, "approved", false)
+		return out
+	}
 	at(failpoint.Checked, "approved", false)
 	at(failpoint.Opening, "approved", false)
 	at(failpoint.Opened, a.lost(), true)
@@ -48,6 +54,9 @@ func crashes(a *action) []crash {
 	resolver := []string{failpoint.Asking, failpoint.Told, failpoint.Settling, failpoint.Settled}
 	for _, point := range resolver {
 		c := crash{name: "resolver " + word(point), armed: "status " + point, want: "approved"}
+		if a.waits {
+			c.armed += "#2" // the first one was about what began its payment
+		}
 		if !a.page {
 			c.fault = kit.FaultDropAfter // or there is nothing to resolve
 		}
