@@ -12,9 +12,10 @@ type RefundInput struct {
 	Key       string
 	PaymentID domain.PaymentID
 	Amount    money.Amount
-	Reason    string            // one of domain.RefundReasons' values
-	Note      string            // needed with "other"
-	Terminal  domain.OnTerminal // where it is done; zero: without a terminal
+	Reason    string // one of domain.RefundReasons' values
+	Note      string // needed with "other"
+	// Terminal is the terminal that it is done on; zero: it is done without one.
+	Terminal domain.OnTerminal
 }
 
 // Refund gives back a part or the whole of a payment. It is Act with ActRefund,
