@@ -64,7 +64,7 @@ var (
 
 	refundTerminal     = &action{name: "refund, terminal", typ: "refund", provider: "handpoint", path: onTerminals, brief: true, after: sellCard, fill: part(there(refund)), rival: more(refund), share: tenth(there(refund)), most: 10}
 	voidSaleTerminal   = &action{name: "void of a sale, terminal", typ: "void", provider: "handpoint", path: onTerminals, brief: true, after: sellCard, fill: whole(there(voidOf)), rival: part(refund)}
-	voidRefundTerminal = &action{name: "void of a refund, terminal", typ: "void", provider: "handpoint", path: onTerminals, brief: true, after: refundHandpoint, fill: voidRefund, rival: more(refund)}
+	voidRefundTerminal = &action{name: "void of a refund, terminal", typ: "void", provider: "handpoint", path: onTerminals, brief: true, after: refundHandpoint, fill: voidRefund}
 	captureTerminal    = &action{name: "capture, terminal", typ: "capture", provider: "handpoint", path: onTerminals, brief: true, after: holdTerminal, waits: true, fill: part(there(capture)), rival: part(capture)}
 	increaseTerminal   = &action{name: "increase, terminal", typ: "increment", provider: "handpoint", path: onTerminals, brief: true, after: holdTerminal, waits: true, fill: part(there(changeBy("increase"))), rival: over(capture)}
 	decreaseTerminal   = &action{name: "decrease, terminal", typ: "decrement", provider: "handpoint", path: onTerminals, brief: true, after: holdTerminal, waits: true, fill: part(there(changeBy("decrease"))), rival: original(capture)}
