@@ -73,7 +73,7 @@ func TestTheWallFollowsTerminalsAndACommandHasAResultForEach(t *testing.T) {
 
 	// The page that was open all the time shows it without being loaded again.
 	must(t, expect.Locator(wall.card(goesOffline)).ToContainText("Offline"))
-	must(t, expect.Locator(wall.card(goesOffline)).ToContainText("1002: The terminal does not answer"))
+	must(t, expect.Locator(wall.card(goesOffline)).ToContainText("The terminal does not answer (1002)"))
 	must(t, expect.Locator(wall.card(isBusy)).ToContainText("In a payment"))
 	must(t, expect.Locator(wall.card(runsLow)).ToContainText("Battery 8%, not charging"))
 	must(t, expect.Locator(wall.page.Locator("#devices-head")).ToContainText("Needs attention 1"))

@@ -114,6 +114,8 @@ type Detail struct {
 	Payments []domain.Payment       // newest first, at most 10
 	// Why says of each command why it is not offered; empty: it is.
 	Why map[domain.DeviceCommandName]string
+	// Provider is the name of the system that the terminal belongs to.
+	Provider string
 	// Hints says of a command that is offered what makes it doubtful.
 	Hints     map[domain.DeviceCommandName]string
 	Locations []domain.Location
