@@ -210,7 +210,9 @@ func (h heard) apply(d *domain.Device, at time.Time) {
 		d.Reach, d.Code, d.Said = h.reach, h.code, h.said
 	default:
 		// Nothing was learned of the terminal itself. What was known grows old.
-		d.Code, d.Said = h.code, h.said
+		if h.said != "" {
+			d.Code, d.Said = h.code, h.said
+		}
 		if at.Sub(d.SeenAt) > staleAfter {
 			d.Reach = domain.ReachUnknown
 		}

@@ -81,6 +81,31 @@ func TestARoundAsksAtMostTwentyTerminalsOfAConnection(t *testing.T) {
 	}
 }
 
+func TestAThousandTerminalsAreTakenInCountedAndShownFiftyAPage(t *testing.T) {
+	t.Parallel()
+	h := newHouseWith(t, sandbox.Config{Handpoint: sandboxhandpoint.Config{MoreDevices: 1000}})
+	if got := h.sync(); got[0].Added != 1006 {
+		t.Fatalf("%+v", got[0])
+	}
+	w := h.list(domain.DeviceFilter{})
+	if len(w.Rows) != 50 || w.Counts[domain.DeviceUnchecked] != 1008 || w.Counts[domain.DeviceOnline] != 1 || w.Behind.ID.IsZero() {
+		t.Errorf("%d rows, %v", len(w.Rows), w.Counts)
+	}
+	if w := h.list(domain.DeviceFilter{Serial: "0999"}); len(w.Rows) != 1 || w.Rows[0].Serial != "3000000999" {
+		t.Errorf("%d rows by the last digits", len(w.Rows))
+	}
+	n := 0
+	h.store.OnStatement(func(sql string) {
+		if strings.HasPrefix(sql, "update devices set ref") {
+			n++
+		}
+	})
+	h.sync()
+	if h.store.OnStatement(nil); n != 0 {
+		t.Errorf("reading the same list wrote %d terminals", n)
+	}
+}
+
 func TestTenErrorsOfCloudFlowAreToldInWordsOnTheRowOfTheTerminalAndOfTheCheck(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
@@ -148,6 +173,11 @@ func TestAProviderThatAsksForPatienceIsLeftAloneLongerEachTime(t *testing.T) {
 		t.Errorf("the list: %v", err)
 	}
 	must(t, h.svc.SyncMerchant(t.Context(), h.merchant.ID))
+	must(t, h.sandbox.CloudFlow.Kit().Faults.Push(kit.Fault{Kind: kit.FaultStatus, Status: 429}))
+	h.sync()
+	if n := h.count(`select count(*) from river.river_job where kind = 'sync_devices' and queue = 'devices' and state = 'scheduled'`); n != 1 {
+		t.Errorf("%d readings wait for later after a person's was refused", n)
+	}
 	h.advance(time.Minute)
 	must(t, h.sandbox.CloudFlow.Kit().Faults.Push(kit.Fault{Kind: kit.FaultStatus, Status: 429, Count: 1000}))
 	h.checkDue()

@@ -110,12 +110,11 @@ type Wall struct {
 // Detail is one terminal with its past.
 type Detail struct {
 	Device   domain.Device
+	Provider string                 // its provider's name on pages
 	Commands []domain.DeviceCommand // newest first, at most 50
 	Payments []domain.Payment       // newest first, at most 10
 	// Why says of each command why it is not offered; empty: it is.
 	Why map[domain.DeviceCommandName]string
-	// Provider is the name of the system that the terminal belongs to.
-	Provider string
 	// Hints says of a command that is offered what makes it doubtful.
 	Hints     map[domain.DeviceCommandName]string
 	Locations []domain.Location

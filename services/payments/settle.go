@@ -1,6 +1,7 @@
 package payments
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -121,9 +122,9 @@ func (s *Service) translate(l link, x domain.Transaction, res providers.Result, 
 				a.set.Reason = reasonOf(e)
 				switch a.set.Reason {
 				case domain.ReasonDeviceBusy:
-					a.fault = &deviceFault{domain.ReachBusy, e.Code, e.Text}
+					a.fault = &deviceFault{domain.ReachBusy, e.Code, cmp.Or(e.Meaning, e.Text)}
 				case domain.ReasonDeviceOffline:
-					a.fault = &deviceFault{domain.ReachOffline, e.Code, e.Text}
+					a.fault = &deviceFault{domain.ReachOffline, e.Code, cmp.Or(e.Meaning, e.Text)}
 				}
 				if e.Kind != providers.KindUnreachable && len(e.Raw) > 0 {
 					a.set.Said = &domain.Said{At: at, Verdict: domain.SaidRefused, Reason: a.set.Reason, Code: e.Code, Text: e.Text}
