@@ -393,7 +393,15 @@ func commandWords(m layouts.Model, k domain.DeviceCommand) []string {
 	case domain.CommandSent:
 		add("The provider accepted it at " + m.Zone().Event(k.SentAt) + ". The terminal has not confirmed it yet.")
 	}
-	if add(k.Why); k.Why == "" {
+	// Where our sentence and the code's words are the same they stand there once.
+	why, code := k.Why, ""
+	if k.Code != "" {
+		code = components.DeviceCode(k.Code, k.Said) + "."
+		if code == strings.TrimSuffix(why, ".")+" ("+k.Code+")." {
+			why, code = code, ""
+		}
+	}
+	if add(why); why == "" {
 		switch k.Status {
 		case domain.CommandConfirmed:
 			add("The terminal answered at " + m.Zone().Event(k.EndedAt) + ".")
@@ -405,13 +413,7 @@ func commandWords(m layouts.Model, k domain.DeviceCommand) []string {
 			add("The provider did not answer. It may have been done.")
 		}
 	}
-	// What stands there already needs only its code.
-	if code := components.DeviceCode(k.Code, k.Said); k.Code != "" {
-		if k.Why != "" && code == strings.TrimSuffix(k.Why, ".")+" ("+k.Code+")" {
-			code = "Code " + k.Code
-		}
-		add(code + ".")
-	}
+	add(code)
 	return out
 }
 
