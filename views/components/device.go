@@ -59,6 +59,9 @@ var deviceCodes = map[string]string{
 	"forbidden":          "The provider does not allow this account to do that",
 }
 
+// KnownDeviceCode says that a code has words of ours.
+func KnownDeviceCode(code string) bool { return deviceCodes[code] != "" }
+
 // DeviceCode is a provider's code about a terminal in words, with the code
 // behind them: "The terminal does not answer (1002)". A code without words of
 // ours has the provider's own; empty without a code and without words.

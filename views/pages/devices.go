@@ -393,13 +393,14 @@ func commandWords(m layouts.Model, k domain.DeviceCommand) []string {
 	case domain.CommandSent:
 		add("The provider accepted it at " + m.Zone().Event(k.SentAt) + ". The terminal has not confirmed it yet.")
 	}
-	// Where our sentence and the code's words are the same they stand there once.
+	// Of a refusal our sentence says what the code says: once is enough.
 	why, code := k.Why, ""
-	if k.Code != "" {
+	switch {
+	case k.Code == "":
+	case why != "" && k.Status == domain.CommandRefused && components.KnownDeviceCode(k.Code):
+		why = strings.TrimSuffix(why, ".") + " (" + k.Code + ")."
+	default:
 		code = components.DeviceCode(k.Code, k.Said) + "."
-		if code == strings.TrimSuffix(why, ".")+" ("+k.Code+")." {
-			why, code = code, ""
-		}
 	}
 	if add(why); why == "" {
 		switch k.Status {
