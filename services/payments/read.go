@@ -291,6 +291,9 @@ func withQueryAmounts(f domain.PaymentFilter, m domain.Merchant) domain.PaymentF
 	return f
 }
 
+// shownSilent is how many silent terminals the overview tells of.
+const shownSilent = 20
+
 // Overview is the first page's figures.
 type Overview struct {
 	Today     []domain.DayTotals
@@ -307,6 +310,9 @@ type Overview struct {
 	// how many payments a risk check left for a person; each at most
 	// UncertainCap+1.
 	Holds, Reviews int
+	// Silent are terminals that are used daily and were not heard, for whoever may
+	// see terminals.
+	Silent []domain.Device
 }
 
 // CallsWaiting is how many of a connection's callbacks need a person; More says
@@ -350,12 +356,19 @@ func (s *Service) Overview(ctx context.Context, actor domain.Actor, merchant dom
 			return err
 		}
 		o.Latest = latest.Payments
-		if o.Holds, o.Reviews, err = tx.Waiting(ctx, s.now(), UncertainCap+1); err != nil {
+		w, err := tx.Waiting(ctx, s.now(), UncertainCap+1)
+		if err != nil {
 			return err
 		}
+		o.Holds, o.Reviews = w.Holds, w.Reviews
 		var calls map[domain.ConnectionID]int
 		if actor.Role.May(domain.ConnectionsRead) {
 			if calls, err = tx.CountQuarantined(ctx); err != nil {
+				return err
+			}
+		}
+		if w.Silent > 0 && actor.Role.May(domain.DevicesRead) {
+			if o.Silent, err = tx.SilentDevices(ctx, shownSilent); err != nil {
 				return err
 			}
 		}
