@@ -135,6 +135,9 @@ func (c *demoCmd) Run(ctx context.Context) error {
 		if err := callUs(ctx, box.address); err != nil {
 			return err
 		}
+		if err := setFleet(ctx, box.address); err != nil {
+			return err
+		}
 		printSignIns(publicURL, box.address)
 		return nil
 	}

@@ -169,6 +169,9 @@ func seedDemo(ctx context.Context, h *house, sandbox string, now time.Time) erro
 		if err := seedWorklists(ctx, h.store, m, conns, order[0], staff[order[0]], now); err != nil {
 			return err
 		}
+		if err := seedFleet(ctx, h, m, domain.Actor{UserID: owner, Name: dm.people[0].name, MerchantID: m.ID, Role: domain.Owner}, order, staff, now); err != nil {
+			return err
+		}
 	}
 	return nil
 }

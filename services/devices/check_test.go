@@ -9,6 +9,7 @@ import (
 	"github.com/counterfoil/counterfoil/services/connections"
 	"github.com/counterfoil/counterfoil/services/devices"
 	"github.com/counterfoil/counterfoil/services/domain"
+	"github.com/counterfoil/counterfoil/services/providers"
 	"github.com/counterfoil/counterfoil/services/sandbox"
 	sandboxcloudflow "github.com/counterfoil/counterfoil/services/sandbox/cloudflow"
 	sandboxhandpoint "github.com/counterfoil/counterfoil/services/sandbox/handpoint"
@@ -81,6 +82,48 @@ func TestARoundAsksAtMostTwentyTerminalsOfAConnection(t *testing.T) {
 	}
 }
 
+func TestChecksLeaveAConnectionsOwnBoundOnCallsToPayments(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	h.sync()
+	_, err := h.owner.Exec(`update connections set settings = settings || '{"`+providers.SettingPerMinute+`": "30"}' where id = $1`, h.handpoint)
+	must(t, err)
+	h.advance(devices.CheckEvery)
+	// Two of Handpoint's five, and CloudFlow's three.
+	if n := h.checkDue(); n != 5 {
+		t.Errorf("%d were asked", n)
+	}
+	h.advance(time.Minute)
+	if n := h.checkDue(); n != 2 {
+		t.Errorf("a minute later %d were asked", n)
+	}
+}
+
+func TestAThousandTerminalsAreTakenInCountedAndShownFiftyAPage(t *testing.T) {
+	t.Parallel()
+	h := newHouseWith(t, sandbox.Config{Handpoint: sandboxhandpoint.Config{MoreDevices: 1000}})
+	if got := h.sync(); got[0].Added != 1006 {
+		t.Fatalf("%+v", got[0])
+	}
+	w := h.list(domain.DeviceFilter{})
+	if len(w.Rows) != 50 || w.Counts[domain.DeviceUnchecked] != 1008 || w.Counts[domain.DeviceOnline] != 1 || w.Behind.ID.IsZero() {
+		t.Errorf("%d rows, %v", len(w.Rows), w.Counts)
+	}
+	if w := h.list(domain.DeviceFilter{Serial: "0999"}); len(w.Rows) != 1 || w.Rows[0].Serial != "3000000999" {
+		t.Errorf("%d rows by the last digits", len(w.Rows))
+	}
+	n := 0
+	h.store.OnStatement(func(sql string) {
+		if strings.HasPrefix(sql, "update devices set ref") {
+			n++
+		}
+	})
+	h.sync()
+	if h.store.OnStatement(nil); n != 0 {
+		t.Errorf("reading the same list wrote %d terminals", n)
+	}
+}
+
 func TestTenErrorsOfCloudFlowAreToldInWordsOnTheRowOfTheTerminalAndOfTheCheck(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
@@ -148,6 +191,11 @@ func TestAProviderThatAsksForPatienceIsLeftAloneLongerEachTime(t *testing.T) {
 		t.Errorf("the list: %v", err)
 	}
 	must(t, h.svc.SyncMerchant(t.Context(), h.merchant.ID))
+	must(t, h.sandbox.CloudFlow.Kit().Faults.Push(kit.Fault{Kind: kit.FaultStatus, Status: 429}))
+	h.sync()
+	if n := h.count(`select count(*) from river.river_job where kind = 'sync_devices' and queue = 'devices' and state = 'scheduled'`); n != 1 {
+		t.Errorf("%d readings wait for later after a person's was refused", n)
+	}
 	h.advance(time.Minute)
 	must(t, h.sandbox.CloudFlow.Kit().Faults.Push(kit.Fault{Kind: kit.FaultStatus, Status: 429, Count: 1000}))
 	h.checkDue()

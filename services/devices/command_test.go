@@ -10,6 +10,7 @@ import (
 
 	"github.com/counterfoil/counterfoil/services/devices"
 	"github.com/counterfoil/counterfoil/services/domain"
+	"github.com/counterfoil/counterfoil/services/money"
 	"github.com/counterfoil/counterfoil/services/payments"
 	sandboxhandpoint "github.com/counterfoil/counterfoil/services/sandbox/handpoint"
 	"github.com/counterfoil/counterfoil/services/sandbox/kit"
@@ -496,6 +497,77 @@ func (h *house) starts(serial string) {
 	}
 }
 
+func TestAPaymentThatWasTakenOnATerminalIsStoppedAndAnotherOnesReceiptPrintedAgain(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	h.sync()
+	h.sandbox.Handpoint.Kit().Callbacks.Enable(false)
+	// Without a callback token the results are polled.
+	_, err := h.owner.Exec(`delete from connection_secrets where connection_id = $1 and field = 'callbackToken'`, h.handpoint)
+	must(t, err)
+	d := h.device(till)
+	take := func() (payments.Taken, domain.Transaction) {
+		t.Helper()
+		taken, err := h.pay.Take(t.Context(), h.actor, payments.TakeInput{Key: payments.NewKey(), ConnectionID: h.handpoint, Method: domain.MethodTerminal,
+			Amount: money.FromMinor(1250, money.MustCurrency("GBP")), OrderReference: "Table " + payments.NewKey()[:4], Terminal: domain.OnTerminal{DeviceID: d.ID}})
+		must(t, err)
+		got, err := h.pay.Get(t.Context(), h.actor, taken.PaymentID)
+		must(t, err)
+		return taken, got.Sale()
+	}
+	settle := func(id domain.TransactionID) domain.TransactionStatus {
+		t.Helper()
+		for range 20 {
+			r, err := h.pay.Resolve(t.Context(), h.merchant.ID, id)
+			must(t, err)
+			if r.Again == 0 {
+				return r.Status
+			}
+			h.advance(r.Again)
+		}
+		t.Fatal("a payment has no end")
+		return ""
+	}
+	taken, x := take()
+	if got := h.device(till); got.State != domain.DeviceBusy || got.RunningPayment != taken.PaymentID {
+		t.Fatalf("while it runs the terminal is %s", got.State)
+	}
+	refused := h.sheet(h.press(devices.CommandInput{Name: domain.CommandReboot, On: true}, till))[0].Command
+	if refused.Status != domain.CommandRefused || !strings.Contains(refused.Why, "A payment runs") {
+		t.Errorf("a forced restart meanwhile: %s %s", refused.Status, refused.Why)
+	}
+	sheet, err := h.svc.Stop(t.Context(), h.actor, taken.PaymentID)
+	must(t, err)
+	if k := h.send(sheet)[0].Command; k.Status != domain.CommandSent {
+		t.Fatalf("%s %s", k.Status, k.Why)
+	}
+	if status := settle(x.ID); status != domain.TxFailed && status != domain.TxDeclined {
+		t.Errorf("the stopped payment is %s", status)
+	}
+	if k := h.follow(sheet); k.Status != domain.CommandConfirmed {
+		t.Errorf("%s %s", k.Status, k.Why)
+	}
+	taken, x = take()
+	h.advance(2 * time.Second)
+	if status := settle(x.ID); status != domain.TxApproved {
+		t.Fatalf("%s", status)
+	}
+	if got := h.device(till); got.State != domain.DeviceOnline || !got.Running.IsZero() {
+		t.Errorf("afterwards the terminal is %s", got.State)
+	}
+	sheet, err = h.svc.Print(t.Context(), h.actor, taken.PaymentID, d.ID, "merchant")
+	must(t, err)
+	h.send(sheet)
+	if k := h.follow(sheet); k.Status != domain.CommandConfirmed {
+		t.Errorf("%s %s", k.Status, k.Why)
+	}
+	got, err := h.svc.Get(t.Context(), h.actor, d.ID)
+	must(t, err)
+	if len(got.Payments) != 2 || got.Payments[0].ID != taken.PaymentID {
+		t.Errorf("%d payments", len(got.Payments))
+	}
+}
+
 func TestAReceiptIsPrintedAgainAsTheTerminalBroughtIt(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
@@ -556,7 +628,7 @@ func TestTheDetailOfATerminalSaysWhatIsOfferedAndWhatIsDoubtful(t *testing.T) {
 	}
 	cloud, err := h.svc.Get(t.Context(), h.actor, h.device("SN-0001").ID)
 	must(t, err)
-	if cloud.Why[domain.CommandPing] != "" || cloud.Why[domain.CommandReboot] != "CloudFlow does not offer this." || cloud.Why[domain.CommandUpdate] == "" {
+	if cloud.Provider != "CloudFlow" || cloud.Why[domain.CommandPing] != "" || cloud.Why[domain.CommandReboot] != "CloudFlow does not offer this." || cloud.Why[domain.CommandUpdate] == "" {
 		t.Errorf("CloudFlow: %v", cloud.Why)
 	}
 }

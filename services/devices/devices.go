@@ -110,6 +110,7 @@ type Wall struct {
 // Detail is one terminal with its past.
 type Detail struct {
 	Device   domain.Device
+	Provider string                 // its provider's name on pages
 	Commands []domain.DeviceCommand // newest first, at most 50
 	Payments []domain.Payment       // newest first, at most 10
 	// Why says of each command why it is not offered; empty: it is.

@@ -68,6 +68,7 @@ type house struct {
 	owner    *sql.DB
 	store    *store.Store
 	svc      *devices.Service
+	pay      *payments.Service
 	sandbox  *sandbox.Sandbox
 	line     *watched
 	log      *bytes.Buffer
@@ -163,8 +164,8 @@ func newHouseWith(t testing.TB, cfg sandbox.Config) *house {
 		Secrets: map[string]string{handpoint.SecretAPIKey: sandboxhandpoint.SandboxKey, handpoint.SecretCallbackToken: callbackToken}})
 	h.cloudflow = h.connect(connections.NewConnection{Provider: "cloudflow", Name: "Older terminals", BaseURL: h.base + sandboxcloudflow.BasePath,
 		Settings: map[string]string{cloudflow.SettingAccountID: sandboxcloudflow.SandboxAccountID}, Secrets: map[string]string{cloudflow.SecretAPIToken: sandboxcloudflow.SandboxAPIToken}})
-	pay := payments.New(payments.Config{Store: st, Registry: registry, Secrets: sealer, Transport: h.line, Now: h.now, Log: log, PublicURL: "http://localhost:8080"})
-	h.svc = devices.New(devices.Config{Store: st, Binder: pay, Now: h.now, Log: log, Pause: func(_ context.Context, d time.Duration) { h.advance(d) }})
+	h.pay = payments.New(payments.Config{Store: st, Registry: registry, Secrets: sealer, Transport: h.line, Now: h.now, Log: log, PublicURL: "http://localhost:8080"})
+	h.svc = devices.New(devices.Config{Store: st, Binder: h.pay, Now: h.now, Log: log, Pause: func(_ context.Context, d time.Duration) { h.advance(d) }})
 	return h
 }
 

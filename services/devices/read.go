@@ -82,6 +82,7 @@ func (s *Service) Get(ctx context.Context, actor domain.Actor, id domain.DeviceI
 		if err != nil {
 			return err
 		}
+		out.Provider = l.label()
 		out.Why, out.Hints = map[domain.DeviceCommandName]string{}, map[domain.DeviceCommandName]string{}
 		for _, name := range Commands {
 			out.Why[name], out.Hints[name] = s.judge(l, out.Device, domain.DeviceCommand{Name: name})

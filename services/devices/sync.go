@@ -7,17 +7,23 @@ import (
 	"time"
 
 	"github.com/counterfoil/counterfoil/services/domain"
+	"github.com/counterfoil/counterfoil/services/jobs/args"
 	"github.com/counterfoil/counterfoil/services/providers"
 	"github.com/counterfoil/counterfoil/services/store"
 )
+
+// syncLater is when the lists are read again by themselves after a provider asked
+// a person for patience.
+const syncLater = time.Minute
 
 // firstChecks is the pause between the first checks of new terminals.
 const firstChecks = 3 * time.Second
 
 // Sync reads the lists of the merchant's terminals anew, of one connection or of
 // all. It needs devices:manage. A list that cannot be read changes nothing, and
-// Synced.Why says why. NotFound for a connection that is not the merchant's,
-// Conflict for one that lists no terminals.
+// Synced.Why says why; when its provider asked for patience, a job reads it again.
+// NotFound for a connection that is not the merchant's, Conflict for one that
+// lists no terminals.
 func (s *Service) Sync(ctx context.Context, actor domain.Actor, conn domain.ConnectionID) ([]Synced, error) {
 	if err := actor.Require(domain.DevicesManage); err != nil {
 		return nil, err
@@ -101,6 +107,9 @@ func (s *Service) sync(ctx context.Context, actor domain.Actor, only domain.Conn
 		} else if !actor.UserID.IsZero() {
 			err := s.Store.InTenant(ctx, actor.MerchantID, func(tx *store.Tx) error {
 				tx.Audit(s.syncEntry(actor, one, "failed"))
+				if one.Later {
+					return tx.Enqueue(ctx, args.SyncDevices{MerchantID: actor.MerchantID}, s.now().Add(syncLater))
+				}
 				return nil
 			})
 			if err != nil {

@@ -1,6 +1,7 @@
 package payments
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -121,9 +122,9 @@ func (s *Service) translate(l link, x domain.Transaction, res providers.Result, 
 				a.set.Reason = reasonOf(e)
 				switch a.set.Reason {
 				case domain.ReasonDeviceBusy:
-					a.fault = &deviceFault{domain.ReachBusy, e.Code, e.Text}
+					a.fault = &deviceFault{domain.ReachBusy, e.Code, cmp.Or(e.Meaning, e.Text)}
 				case domain.ReasonDeviceOffline:
-					a.fault = &deviceFault{domain.ReachOffline, e.Code, e.Text}
+					a.fault = &deviceFault{domain.ReachOffline, e.Code, cmp.Or(e.Meaning, e.Text)}
 				}
 				if e.Kind != providers.KindUnreachable && len(e.Raw) > 0 {
 					a.set.Said = &domain.Said{At: at, Verdict: domain.SaidRefused, Reason: a.set.Reason, Code: e.Code, Text: e.Text}
@@ -225,7 +226,7 @@ func (s *Service) settleChanged(ctx context.Context, tx *store.Tx, actor domain.
 		a.set.Said.Op = op
 	}
 	recovered := false
-	if a.set.Recovered {
+	if a.set.Recovered && !a.to.Open() {
 		if _, err := tx.LockPayment(ctx, x.PaymentID); err != nil {
 			return "", false, err
 		}
@@ -351,9 +352,7 @@ func (s *Service) resolve(ctx context.Context, actor domain.Actor, id domain.Tra
 	case final:
 		status, err := s.settleAnswered(ctx, actor, x, a)
 		return Resolved{Status: status}, err
-	case late:
-		return Resolved{Status: x.Status, Again: lateEvery}, nil
-	case running:
+	case running && !late:
 		if err := s.notePhase(ctx, x, domain.PhaseCard); err != nil {
 			return Resolved{}, err
 		}
@@ -363,6 +362,9 @@ func (s *Service) resolve(ctx context.Context, actor domain.Actor, id domain.Tra
 		}
 	}
 	finder, can := l.provider.(providers.StatusFinder)
+	if late && (running || !can) {
+		return Resolved{Status: x.Status, Again: lateEvery}, nil
+	}
 	if !can {
 		return s.noAnswer(ctx, actor, x, "the provider offers no status question", nil)
 	}
@@ -371,6 +373,9 @@ func (s *Service) resolve(ctx context.Context, actor domain.Actor, id domain.Tra
 	res, err := finder.FindStatus(callCtx, lookup(x, sale))
 	failpoint.Hit(question, failpoint.Told)
 	cancel()
+	if late && (err != nil || res.Outcome != providers.Approved) {
+		return Resolved{Status: x.Status, Again: lateEvery}, nil
+	}
 	if err != nil {
 		// A question that failed tells nothing about the money.
 		var raw []byte
@@ -428,7 +433,7 @@ func (s *Service) absent(ctx context.Context, actor domain.Actor, x domain.Trans
 		}
 		return tx.NoteAsk(ctx, x.ID, now, time.Time{}, true)
 	})
-	if x.ResultRef != "" && status == domain.TxFailed {
+	if x.OnTerminal() && status == domain.TxFailed {
 		return Resolved{Status: status, Again: lateEvery}, err
 	}
 	return Resolved{Status: status}, err

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"html"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -111,6 +112,7 @@ type site struct {
 	url, provider string
 	posts         chan string // bodies of forms that arrived
 	polls         chan http.Header
+	events        chan string   // to the open stream
 	fragment      func() []byte // answer to a poll
 	reswap        string        // its HX-Reswap
 	answer        []byte        // answer to a form
@@ -120,7 +122,7 @@ type site struct {
 // serve gives every sample under /g/, the assets, and a place for forms.
 func serve(t *testing.T, reply string) *site {
 	t.Helper()
-	s := &site{posts: make(chan string, 100), polls: make(chan http.Header, 1000)}
+	s := &site{posts: make(chan string, 100), polls: make(chan http.Header, 1000), events: make(chan string)}
 	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		if r.URL.Path == "/return" {
@@ -174,6 +176,31 @@ func serve(t *testing.T, reply string) *site {
 		}
 		w.WriteHeader(http.StatusNoContent)
 	})
+	ended := make(chan struct{})
+	mux.HandleFunc("GET /events", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		w.WriteHeader(http.StatusOK)
+		for {
+			_ = http.NewResponseController(w).Flush()
+			select {
+			case <-r.Context().Done():
+				return
+			case <-ended:
+				return
+			case text := <-s.events:
+				_, _ = io.WriteString(w, text)
+			}
+		}
+	})
+	mux.HandleFunc("GET /devices/{rest...}", func(w http.ResponseWriter, r *http.Request) {
+		s.polls <- r.Header.Clone()
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		if s.fragment == nil {
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
+		_, _ = w.Write(s.fragment())
+	})
 	mux.HandleFunc("POST /", func(w http.ResponseWriter, r *http.Request) {
 		if err := r.ParseForm(); err != nil {
 			t.Error(err)
@@ -189,6 +216,7 @@ func serve(t *testing.T, reply string) *site {
 	})
 	front := httptest.NewServer(mux)
 	t.Cleanup(front.Close)
+	t.Cleanup(func() { close(ended) })
 	s.url = front.URL
 	return s
 }

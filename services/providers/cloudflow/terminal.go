@@ -52,7 +52,7 @@ func (a *Adapter) StartOnTerminal(ctx context.Context, req providers.TerminalReq
 	}
 	if !state.Connected {
 		f := unsent(op, providers.KindRefused, domain.ReasonDeviceOffline, state.Said)
-		f.Code = state.Code
+		f.Code, f.Meaning = state.Code, state.Meaning
 		return providers.TerminalStart{}, f
 	}
 	header := a.header()
