@@ -169,7 +169,7 @@ func TestWhatCanBeDoneOnATerminalIsOfferedThere(t *testing.T) {
 
 	// The list can be narrowed to one terminal.
 	sh.sell(b, "17.00")
-	list := b.get("/payments?device=" + till.String()).wants(t, http.StatusOK).doc(t)
+	list := b.get("/payments?device="+till.String()).wants(t, http.StatusOK).doc(t)
 	if rows := list.Find("tbody .rowlink").Length(); rows != 1 || !strings.Contains(list.Find(".chips, main").Text(), "Terminal: "+name) {
 		t.Errorf("%d payments of one terminal", rows)
 	}
