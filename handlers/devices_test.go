@@ -242,7 +242,7 @@ func TestOnePressForSeveralTerminalsHasARowForEach(t *testing.T) {
 	ts := newTerminals(t)
 	b := ts.browser().signIn("maya@example.com")
 	doc := b.get(b.post("/devices/sync", url.Values{"_csrf": {b.token("/devices")}}).wants(t, http.StatusSeeOther).Header.Get("Location")).wants(t, http.StatusOK).doc(t)
-	if got := said(doc.Find("#flash")); !strings.Contains(got, "Terminals: 2 terminals, 2 new.") {
+	if got := said(doc.Find("#flash")); !strings.Contains(got, "Terminals: 6 terminals, 6 new.") {
 		t.Errorf("reading the list says %q", got)
 	}
 	till, gone, busy := ts.idOf(sandboxhandpoint.TerminalSerial), ts.add("Gone", "999", domain.DeviceRemoved).String(), ts.add("Busy", "998", domain.DeviceBusy).String()

@@ -209,7 +209,6 @@ func (h *house) wire(publicURL string) {
 	h.payments = payments.New(payments.Config{Store: h.store, Registry: reg, Secrets: h.sealer, Now: time.Now, Log: h.log, PublicURL: publicURL, Transport: transport})
 	h.devices = devices.New(devices.Config{Store: h.store, Binder: h.payments, Now: time.Now, Log: h.log})
 	h.webhooks = webhooks.New(h.store, h.payments, time.Now, h.log)
-	h.devices = devices.New(devices.Config{Store: h.store, Binder: h.payments, Now: time.Now, Log: h.log})
 	h.connections = &connections.Service{Store: h.store, Registry: reg, Secrets: h.sealer, Now: time.Now, Transport: transport, PublicURL: publicURL}
 }
 
@@ -258,7 +257,7 @@ func (h *house) serve(ctx context.Context, s serving) error {
 	server.Add(s.signin.Routes()...)
 	server.Add(handlers.Setup{Service: h.signin}.Routes()...)
 	server.Add(handlers.Account{Service: h.signin}.Routes()...)
-	server.Add((&handlers.Payments{Service: h.payments}).Routes()...)
+	server.Add((&handlers.Payments{Service: h.payments, Devices: h.devices}).Routes()...)
 	server.Add(handlers.Confirm{Service: h.signin}.Routes()...)
 	server.Add((&handlers.Approvals{Service: h.payments, SignIn: h.signin}).Routes()...)
 	server.Add((&handlers.Limits{Service: h.payments, SignIn: h.signin}).Routes()...)

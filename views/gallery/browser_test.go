@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"html"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -111,6 +112,7 @@ type site struct {
 	url, provider string
 	posts         chan string // bodies of forms that arrived
 	polls         chan http.Header
+	events        chan string   // to the open stream
 	fragment      func() []byte // answer to a poll
 	reswap        string        // its HX-Reswap
 	answer        []byte        // answer to a form
@@ -120,7 +122,7 @@ type site struct {
 // serve gives every sample under /g/, the assets, and a place for forms.
 func serve(t *testing.T, reply string) *site {
 	t.Helper()
-	s := &site{posts: make(chan string, 100), polls: make(chan http.Header, 1000)}
+	s := &site{posts: make(chan string, 100), polls: make(chan http.Header, 1000), events: make(chan string)}
 	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		if r.URL.Path == "/return" {
@@ -157,6 +159,9 @@ func serve(t *testing.T, reply string) *site {
 		w.Header().Set("Content-Type", "image/svg+xml")
 		_, _ = w.Write([]byte(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 10 10"><rect width="10" height="10" fill="#fff"/><path d="M1 1h3v3H1zM6 1h3v3H6zM1 6h3v3H1zM6 6h1v3H6zM8 7h1v2H8z"/></svg>`))
 	}
+	// No stream: a page that follows something asks by its timer.
+	mux.HandleFunc("GET /events", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	mux.HandleFunc("GET /devices/", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	mux.HandleFunc("GET /qr.png", qr)
 	mux.HandleFunc("GET /payments/{id}/link.png", qr)
 	mux.HandleFunc("GET /payments/{id}", func(w http.ResponseWriter, r *http.Request) {
@@ -170,6 +175,31 @@ func serve(t *testing.T, reply string) *site {
 			return
 		}
 		w.WriteHeader(http.StatusNoContent)
+	})
+	ended := make(chan struct{})
+	mux.HandleFunc("GET /events", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		w.WriteHeader(http.StatusOK)
+		for {
+			_ = http.NewResponseController(w).Flush()
+			select {
+			case <-r.Context().Done():
+				return
+			case <-ended:
+				return
+			case text := <-s.events:
+				_, _ = io.WriteString(w, text)
+			}
+		}
+	})
+	mux.HandleFunc("GET /devices/{rest...}", func(w http.ResponseWriter, r *http.Request) {
+		s.polls <- r.Header.Clone()
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		if s.fragment == nil {
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
+		_, _ = w.Write(s.fragment())
 	})
 	mux.HandleFunc("POST /", func(w http.ResponseWriter, r *http.Request) {
 		if err := r.ParseForm(); err != nil {
@@ -186,6 +216,7 @@ func serve(t *testing.T, reply string) *site {
 	})
 	front := httptest.NewServer(mux)
 	t.Cleanup(front.Close)
+	t.Cleanup(func() { close(ended) })
 	s.url = front.URL
 	return s
 }

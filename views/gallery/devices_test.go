@@ -1,14 +1,17 @@
 package gallery
 
 import (
+	"bytes"
 	"regexp"
 	"strconv"
+	"strings"
+	"testing"
 	"time"
 
 	"github.com/a-h/templ"
+	"github.com/playwright-community/playwright-go"
 
 	"github.com/counterfoil/counterfoil/services/domain"
-	"github.com/counterfoil/counterfoil/services/money"
 	"github.com/counterfoil/counterfoil/views/components"
 	"github.com/counterfoil/counterfoil/views/layouts"
 	"github.com/counterfoil/counterfoil/views/pages"
@@ -106,10 +109,8 @@ func deviceSamples(add func(string, templ.Component)) {
 	add("devices", pages.Devices(theWall()))
 	silent := theWall()
 	silent.Layout.Mode = domain.Test
-	silent.Silent = fleet()[:1]
+	silent.Silent, silent.Rows = fleet()[:2], fleet()[:1]
 	add("devices-silent", pages.Devices(silent))
-	silent.Silent = fleet()[:2]
-	add("devices-two-silent", pages.Devices(silent))
 	none := theWall()
 	none.Rows, none.State, none.Head.States, none.Head.Total = nil, pages.ListFirstDay, nil, 0
 	add("devices-none", pages.Devices(none))
@@ -123,16 +124,6 @@ func deviceSamples(add func(string, templ.Component)) {
 	removed.Rows, removed.Narrow, removed.Narrowed, removed.Head.States = fleet()[8:], "removed", true, chips(domain.DeviceRemoved)
 	removed.Steps = pages.Steps{Words: "1 terminal on this page"}
 	add("devices-removed", pages.Devices(removed))
-	many := theWall()
-	many.Rows = nil
-	for i := range 50 {
-		d := fleet()[4]
-		d.ID, d.Name, d.Location = deviceID(byte(100+i)), "Till "+strconv.Itoa(i+1), "Quay Street"
-		d.Serial = "15478" + strconv.Itoa(54000+i*37)
-		many.Rows = append(many.Rows, d)
-	}
-	many.Steps.BeforeURL, many.Steps.Words = "/devices?after=y", "50 terminals on this page"
-	add("devices-fifty", pages.Devices(many))
 	analyst := theWall()
 	analyst.Layout.Can, analyst.CanSelect, analyst.CanManage = layouts.CanOf(domain.Analyst), false, false
 	add("devices-reader", pages.Devices(analyst))
@@ -149,9 +140,6 @@ func deviceSamples(add func(string, templ.Component)) {
 	off := onePage(fleet()[0])
 	off.Name, off.Errors, off.Problem = "Kitchen", map[string]string{"device_name": "Another terminal has this name.", "place": "Use at most 80 characters."}, "2 things to fix. Nothing was changed."
 	add("device-offline", pages.DevicePage(off))
-	gone := onePage(fleet()[8])
-	gone.CheckWhy, gone.Offers = "The provider does not list it any more.", nil
-	add("device-removed", pages.DevicePage(gone))
 	seen := onePage(fleet()[6])
 	seen.Layout.Can, seen.CanCheck, seen.CanManage, seen.Offers = layouts.CanOf(domain.Analyst), false, false, nil
 	add("device-reader", pages.DevicePage(seen))
@@ -162,7 +150,10 @@ func deviceSamples(add func(string, templ.Component)) {
 		form.Choices = append(form.Choices, components.Option{Value: pages.CommandURL(name, ids...), Label: name.Label()})
 	}
 	add("command-choose", pages.Command(form))
-	for i, c := range []domain.DeviceCommandName{domain.CommandPing, domain.CommandReboot, domain.CommandUnattended, domain.CommandLocale, domain.CommandBrightness, domain.CommandRebootHour} {
+	for i, c := range []domain.DeviceCommandName{domain.CommandPing, domain.CommandReboot, domain.CommandUnattended, domain.CommandPassword, domain.CommandLocale, domain.CommandBrightness} {
+		if c == domain.CommandPing || c == domain.CommandPassword {
+			continue // as plain as the others
+		}
 		f := form
 		f.Command, f.Choices = c, append([]components.Option(nil), form.Choices...)
 		f.Choices[i].Chosen = true
@@ -176,7 +167,6 @@ func deviceSamples(add func(string, templ.Component)) {
 		}
 		add("command-"+string(c), pages.Command(f))
 	}
-	add("command-nobody", pages.Command(pages.CommandForm{Layout: layout(), BackURL: "/devices"}))
 
 	sheet := pages.SheetView{Layout: followed(), SelfURL: "/devices/commands/" + uuidOf(80).String()}
 	for i, s := range []domain.CommandStatus{domain.CommandConfirmed, domain.CommandRefused, domain.CommandSent, domain.CommandUnconfirmed, domain.CommandUnknown, domain.CommandQueued} {
@@ -194,9 +184,58 @@ func deviceSamples(add func(string, templ.Component)) {
 	sheet.Rows = sheet.Rows[:2]
 	add("command-sheet-ended", pages.Sheet(sheet))
 
-	yen := theWall()
-	yen.Layout.ManyCurrencies, yen.Rows = true, fleet()[2:3]
-	yen.Rows[0].Doing.Amount = money.FromMinor(1500, jpy)
-	yen.Steps = pages.Steps{Words: "1 terminal on this page"}
-	add("devices-many-currencies", pages.Devices(yen))
+}
+
+// What was ticked and where the focus is outlive the terminal's change; what is
+// selected is counted; without a script the same form leads on.
+func TestACardOfTheWallChangesUnderWhatWasSelected(t *testing.T) {
+	t.Parallel()
+	s := serve(t, "token")
+	changed := fleet()[0]
+	s.fragment = func() []byte {
+		var buf bytes.Buffer
+		d := changed
+		d.State, d.Code, d.Said = domain.DeviceOnline, "", ""
+		must(t, pages.Device(pages.DeviceRow{Layout: followed(), Device: d}).Render(t.Context(), &buf))
+		return buf.Bytes()
+	}
+	page := look(t, s, "/g/devices", playwright.BrowserNewContextOptions{})
+	card, bulk := page.Locator("#device-"+changed.ID.String()), page.Locator(".bulk")
+	must(t, expect.Locator(bulk).Not().ToBeVisible())
+	must(t, page.Keyboard().Press("j"))
+	must(t, page.Keyboard().Press("x"))
+	must(t, expect.Locator(bulk).ToBeVisible())
+	must(t, expect.Locator(page.Locator("[data-bulk-words]")).ToHaveText("1 selected"))
+	s.events <- "event: device-" + changed.ID.String() + "\ndata: 1\nid: 0a-9\n\n"
+	select {
+	case h := <-s.polls:
+		if h.Get("X-Background") != "1" || h.Get("HX-Request") != "true" {
+			t.Errorf("the card was asked for with %v", h)
+		}
+	case <-time.After(15 * time.Second):
+		t.Fatal("the card was not asked for")
+	}
+	must(t, expect.Locator(card.Locator(".tag")).ToHaveText("Online"))
+	must(t, expect.Locator(card.Locator(".rowlink")).ToBeFocused())
+	must(t, expect.Locator(page.Locator("[name=device]").First()).ToBeChecked())
+	must(t, page.Locator("[data-bulk-all]").Click())
+	must(t, expect.Locator(page.Locator("[data-bulk-words]")).ToHaveText("8 selected"))
+	must(t, expect.Locator(page.Locator("[data-bulk-all]")).ToBeHidden())
+	asked, err := page.ExpectRequest(regexp.MustCompile(`/devices/command\?`), func() error { return page.GetByText("Send a command…").Click() })
+	must(t, err)
+	if n := strings.Count(asked.URL(), "device="); n != 8 {
+		t.Errorf("%d terminals go along: %s", n, asked.URL())
+	}
+
+	plain := look(t, s, "/g/devices", playwright.BrowserNewContextOptions{JavaScriptEnabled: playwright.Bool(false)})
+	must(t, plain.GetByRole("checkbox", playwright.PageGetByRoleOptions{Name: "Select Terrace"}).Check())
+	must(t, expect.Locator(plain.Locator(".bulk")).ToBeVisible())
+	must(t, expect.Locator(plain.Locator("[data-bulk-all]")).ToBeHidden())
+	form := look(t, s, "/g/command-reboot", playwright.BrowserNewContextOptions{JavaScriptEnabled: playwright.Bool(false)})
+	force, quiet := form.GetByRole("button", playwright.PageGetByRoleOptions{Name: "Force Till 2 to restart"}), form.GetByRole("button", playwright.PageGetByRoleOptions{Name: "Restart Till 2", Exact: playwright.Bool(true)})
+	must(t, expect.Locator(force).ToBeVisible())
+	must(t, expect.Locator(quiet).ToBeHidden())
+	must(t, form.Locator("#on").Uncheck())
+	must(t, expect.Locator(force).ToBeHidden())
+	must(t, expect.Locator(quiet).ToBeVisible())
 }

@@ -405,7 +405,13 @@ func commandWords(m layouts.Model, k domain.DeviceCommand) []string {
 			add("The provider did not answer. It may have been done.")
 		}
 	}
-	add(components.DeviceCode(k.Code, k.Said))
+	if k.Code != "" {
+		code := components.DeviceCode(k.Code, k.Said)
+		if k.Why != "" && strings.TrimSuffix(k.Why, ".") == strings.TrimPrefix(code, k.Code+": ") {
+			code = "Code " + k.Code
+		}
+		add(code)
+	}
 	return out
 }
 
@@ -445,7 +451,7 @@ func deviceFacts(v DeviceView) []components.Line {
 			lines = append(lines, components.Line{Label: label, Value: value, Mono: mono})
 		}
 	}
-	add("Through", join(d.ConnectionName, d.Provider), false)
+	add("Through", d.ConnectionName, false)
 	add("Account", d.Account, true)
 	add("Their id", d.Ref, true)
 	add("Their name", d.ProviderName, false)
@@ -563,4 +569,25 @@ func pressedBy(v SheetView) string {
 		return ""
 	}
 	return " by " + v.Rows[0].Command.CreatedName
+}
+
+// offerHints are what makes commands doubtful, each said once for all that it is
+// true of.
+func offerHints(offers []CommandOffer) []string {
+	var order []string
+	of := map[string][]string{}
+	for _, o := range offers {
+		if o.Why != "" || o.Hint == "" {
+			continue
+		}
+		if of[o.Hint] == nil {
+			order = append(order, o.Hint)
+		}
+		of[o.Hint] = append(of[o.Hint], o.Name.Label())
+	}
+	var out []string
+	for _, hint := range order {
+		out = append(out, strings.Join(of[hint], ", ")+": "+hint)
+	}
+	return out
 }
