@@ -199,6 +199,9 @@ func TestWhatWasStoppedAndGoesThroughAllTheSameIsApprovedWithANote(t *testing.T)
 
 func TestAResultThatDoesNotSayWhatItIsOfApprovesNothing(t *testing.T) {
 	t.Parallel()
+	c := newCounter(t)
+	line := &altered{inner: c.transport.inner}
+	c.transport.inner = line
 	for name, change := range map[string]map[string]any{
 		"no type":              {"type": ""},
 		"type UNDEFINED":       {"type": "UNDEFINED"},
@@ -210,10 +213,8 @@ func TestAResultThatDoesNotSayWhatItIsOfApprovesNothing(t *testing.T) {
 		"another payment's":    {"transactionReference": "7d6b2c9e-3d0f-4a0c-9c5e-2f8d0c8b7a61", "customerReference": "7d6b2c9e-3d0f-4a0c-9c5e-2f8d0c8b7a61"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			c := newCounter(t)
-			line := &altered{inner: c.transport.inner}
-			c.transport.inner = line
+			c.t, c.house.t = t, t
+			line.set(nil)
 			for _, in := range []struct {
 				of   string
 				post func() domain.TransactionID
@@ -265,15 +266,17 @@ func TestAResultThatDoesNotSayWhatItIsOfApprovesNothing(t *testing.T) {
 
 func TestATipThatTheTerminalAskedForIsBookedWithItsSale(t *testing.T) {
 	t.Parallel()
+	c := newCounter(t)
+	line := &altered{inner: c.transport.inner}
+	c.transport.inner = line
 	for _, tt := range []struct {
-		name      string
-		percents  []int
-		change    map[string]any
-		status    domain.TransactionStatus
-		captured  int64
-		tip       int64
-		byPoll    bool
-		afterwads bool
+		name     string
+		percents []int
+		change   map[string]any
+		status   domain.TransactionStatus
+		captured int64
+		tip      int64
+		byPoll   bool
 	}{
 		{name: "by poll", percents: []int{10, 20}, status: domain.TxApproved, captured: 5500, tip: 500, byPoll: true},
 		{name: "by callback", percents: []int{10, 20}, status: domain.TxApproved, captured: 5500, tip: 500},
@@ -283,10 +286,8 @@ func TestATipThatTheTerminalAskedForIsBookedWithItsSale(t *testing.T) {
 		{name: "nobody was asked for a tip", change: map[string]any{"totalAmount": 5500, "tipAmount": 500}, status: domain.TxNeedsPerson, byPoll: true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			c := newCounter(t)
-			line := &altered{inner: c.transport.inner}
-			c.transport.inner = line
+			c.t, c.house.t = t, t
+			line.set(nil)
 			taken := c.take(c.sale(5000, func(in *payments.TakeInput) { in.Terminal.TipPercents = tt.percents }))
 			if tt.byPoll {
 				if tt.change != nil {
