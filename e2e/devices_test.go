@@ -7,11 +7,11 @@ import (
 	"github.com/playwright-community/playwright-go"
 )
 
-// The emulator's further terminals (services/sandbox/README.md), one for each thing that happens to it here.
+// Three of the demo's terminals, one for each thing that happens to it here; other tests leave them alone.
 const (
-	goesOffline = "2740013262"
-	isBusy      = "1640013848"
-	runsLow     = "0821032398"
+	goesOffline = "2740013262" // Terrace
+	isBusy      = "1640013848" // Kitchen bar, which the demo begins with off line
+	runsLow     = "0821032398" // Market 1
 )
 
 // card is a terminal on the wall.
@@ -49,11 +49,11 @@ func TestTheWallFollowsTerminalsAndACommandHasAResultForEach(t *testing.T) {
 	hp := shop.emulator("handpoint")
 	set := func(body map[string]any) { t.Helper(); hp.post(t, "device", body) }
 	set(map[string]any{"serial": goesOffline, "online": false})
-	set(map[string]any{"serial": isBusy, "busy": true})
+	set(map[string]any{"serial": isBusy, "online": true, "busy": true})
 	set(map[string]any{"serial": runsLow, "battery": 8, "charging": false})
 	t.Cleanup(func() {
 		set(map[string]any{"serial": goesOffline, "online": true})
-		set(map[string]any{"serial": isBusy, "busy": false})
+		set(map[string]any{"serial": isBusy, "online": false, "busy": false})
 	})
 
 	v := visit(t, shop, options{as: owner})
@@ -67,13 +67,13 @@ func TestTheWallFollowsTerminalsAndACommandHasAResultForEach(t *testing.T) {
 
 	v.command("Check now", "Check 3 terminals", goesOffline, isBusy, runsLow)
 	must(t, expect.Locator(v.result(runsLow)).ToContainText("Confirmed"))
-	must(t, expect.Locator(v.result(goesOffline)).ToContainText("1002"))
-	must(t, expect.Locator(v.result(isBusy)).ToContainText("1001"))
+	must(t, expect.Locator(v.result(goesOffline)).ToContainText("(1002)"))
+	must(t, expect.Locator(v.result(isBusy)).ToContainText("(1001)"))
 	v.look("results of a check")
 
 	// The page that was open all the time shows it without being loaded again.
 	must(t, expect.Locator(wall.card(goesOffline)).ToContainText("Offline"))
-	must(t, expect.Locator(wall.card(goesOffline)).ToContainText("1002: The terminal does not answer"))
+	must(t, expect.Locator(wall.card(goesOffline)).ToContainText("The terminal does not answer (1002)"))
 	must(t, expect.Locator(wall.card(isBusy)).ToContainText("In a payment"))
 	must(t, expect.Locator(wall.card(runsLow)).ToContainText("Battery 8%, not charging"))
 	must(t, expect.Locator(wall.page.Locator("#devices-head")).ToContainText("Needs attention 1"))
@@ -84,7 +84,7 @@ func TestTheWallFollowsTerminalsAndACommandHasAResultForEach(t *testing.T) {
 	must(t, expect.Locator(wall.result(isBusy)).ToContainText("a forced restart would break off"))
 	must(t, expect.Locator(wall.result(runsLow)).ToContainText("Sent"))
 	wall.look("results of a restart")
-	wall.follow("PAXA80 " + runsLow)
+	wall.follow("Market 1")
 	wall.at(`/devices/[0-9a-f-]{36}`)
 	wall.sees("Restart, forced", "8%, not charging")
 	wall.fill(wall.label("Name that staff see"), "Garden till")

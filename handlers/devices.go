@@ -207,7 +207,7 @@ func (h *Devices) detailPage(c echo.Context, status int, typed web.Values, probl
 	if err != nil {
 		return err
 	}
-	v := pages.DeviceView{Layout: followed(layout(c, layouts.NavDevices, d.Device.Label())), Device: d.Device, Commands: d.Commands, Payments: d.Payments, Locations: d.Locations,
+	v := pages.DeviceView{Layout: followed(layout(c, layouts.NavDevices, d.Device.Label())), Device: d.Device, Provider: d.Provider, Commands: d.Commands, Payments: d.Payments, Locations: d.Locations,
 		CanCheck: actor.Role.May(domain.DevicesCheck), CheckKey: uuid.NewString(), CheckWhy: d.Why[domain.CommandPing], CanManage: actor.Role.May(domain.DevicesManage), Name: d.Device.Name, Place: d.Device.Location}
 	if typed != nil {
 		v.Name, v.Place = typed.Get("device_name"), typed.Get("place")

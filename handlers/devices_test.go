@@ -228,7 +228,7 @@ func TestAnOpenWallFollowsItsTerminalsAsNobodysRequest(t *testing.T) {
 			t.Errorf("%s is %q, want %q", attr, got, want)
 		}
 	}
-	if got := said(card); !strings.Contains(got, "1002: The terminal does not answer") || !strings.Contains(got, "Offline") || !strings.Contains(got, "Since 09:0") {
+	if got := said(card); !strings.Contains(got, "The terminal does not answer (1002)") || !strings.Contains(got, "Offline") || !strings.Contains(got, "Since 09:0") {
 		t.Errorf("the card says %q", got)
 	}
 	row := b.with("HX-Request", "true").with("X-Background", "1").get("/devices/"+id+"/row").wants(t, http.StatusOK)
@@ -466,5 +466,22 @@ func TestTheFleetAsCSVIsTheWallAndRunsNoFormula(t *testing.T) {
 	}
 	if body := b.get("/devices.csv?state=busy").wants(t, http.StatusOK).body; strings.Count(body, "\n") != 1 {
 		t.Errorf("an empty list is %q", body)
+	}
+}
+
+func TestTheOverviewNamesTerminalsThatAreUsedDailyAndSilent(t *testing.T) {
+	t.Parallel()
+	sh := newShop(t)
+	b := sh.browser().signIn("maya@example.com")
+	if said := said(b.get("/").wants(t, http.StatusOK).doc(t).Find(".todo")); strings.Contains(said, "silent") {
+		t.Errorf("without a silent terminal it says %q", said)
+	}
+	id := domain.NewDeviceID()
+	sh.exec(`insert into devices (merchant_id, id, connection_id, serial, type, name, state, state_at, first_listed_at, listed_at, seen_at) values ($1, $2, $3, '1', 'PAXA920', 'Kitchen bar', 'offline', $4, $4, $4, $4)`,
+		sh.merchant, id, sh.handpoint, sh.clock.Now().Add(-26*time.Hour))
+	sh.exec(`insert into alerts (merchant_id, id, kind, device_id, due_at, created_at) values ($1, gen_random_uuid(), 'device_silent', $2, $3, $3)`, sh.merchant, id, sh.clock.Now())
+	todo := b.get("/").wants(t, http.StatusOK).doc(t).Find(".todo")
+	if got := said(todo); !strings.Contains(got, "Kitchen bar is used daily and has been silent for 26 hours") || todo.Find(`a[href="/devices"]`).Length() != 1 {
+		t.Errorf("the overview says %q", got)
 	}
 }

@@ -47,7 +47,7 @@ func (h *Payments) overview(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	v := pages.OverviewView{Layout: layout(c, layouts.NavOverview, "Overview"), Waiting: o.Waiting, Latest: o.Latest, FirstDay: len(o.Latest) == 0}
+	v := pages.OverviewView{Layout: layout(c, layouts.NavOverview, "Overview"), Waiting: o.Waiting, Latest: o.Latest, FirstDay: len(o.Latest) == 0, Silent: o.Silent}
 	v.Approvals = approvalsWaiting(o.Approvals)
 	v.More = max(0, o.Uncertain-len(o.Waiting))
 	v.Holds = o.Holds

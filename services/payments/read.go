@@ -189,13 +189,15 @@ type Listing struct {
 	// FirstDay says that the merchant has no payment at all, not merely none
 	// that matches.
 	FirstDay bool
+	// Device is the terminal that the filter names; zero when there is none.
+	Device domain.Device
 	// Jump is set when the query is the reference of exactly one payment.
 	Jump domain.PaymentID
 }
 
 // List reads a page of payments. It needs payments:read. It sends two
-// statements, three for a query that can be a reference, one more when the page
-// is empty.
+// statements, three for a query that can be a reference, one more for a terminal
+// and one when the page is empty.
 func (s *Service) List(ctx context.Context, actor domain.Actor, merchant domain.Merchant, f domain.PaymentFilter) (Listing, error) {
 	if err := actor.Require(domain.PaymentsRead); err != nil {
 		return Listing{}, err
@@ -219,6 +221,11 @@ func (s *Service) List(ctx context.Context, actor domain.Actor, merchant domain.
 		}
 		if out.Connections, err = tx.Connections(ctx); err != nil {
 			return err
+		}
+		if !f.Device.IsZero() {
+			if out.Device, err = tx.Device(ctx, f.Device); err != nil && domain.CodeOf(err) != domain.NotFound {
+				return err
+			}
 		}
 		if len(out.Payments) == 0 {
 			any, err := tx.ListPayments(ctx, domain.PaymentFilter{Limit: 1})
@@ -291,6 +298,9 @@ func withQueryAmounts(f domain.PaymentFilter, m domain.Merchant) domain.PaymentF
 	return f
 }
 
+// shownSilent is how many silent terminals the overview tells of.
+const shownSilent = 20
+
 // Overview is the first page's figures.
 type Overview struct {
 	Today     []domain.DayTotals
@@ -307,6 +317,9 @@ type Overview struct {
 	// how many payments a risk check left for a person; each at most
 	// UncertainCap+1.
 	Holds, Reviews int
+	// Silent are terminals that are used daily and were not heard, for whoever may
+	// see terminals.
+	Silent []domain.Device
 }
 
 // CallsWaiting is how many of a connection's callbacks need a person; More says
@@ -350,12 +363,19 @@ func (s *Service) Overview(ctx context.Context, actor domain.Actor, merchant dom
 			return err
 		}
 		o.Latest = latest.Payments
-		if o.Holds, o.Reviews, err = tx.Waiting(ctx, s.now(), UncertainCap+1); err != nil {
+		w, err := tx.Waiting(ctx, s.now(), UncertainCap+1)
+		if err != nil {
 			return err
 		}
+		o.Holds, o.Reviews = w.Holds, w.Reviews
 		var calls map[domain.ConnectionID]int
 		if actor.Role.May(domain.ConnectionsRead) {
 			if calls, err = tx.CountQuarantined(ctx); err != nil {
+				return err
+			}
+		}
+		if w.Silent > 0 && actor.Role.May(domain.DevicesRead) {
+			if o.Silent, err = tx.SilentDevices(ctx, shownSilent); err != nil {
 				return err
 			}
 		}

@@ -123,7 +123,8 @@ func (s *Service) ListHolds(ctx context.Context, actor domain.Actor, f domain.Ho
 		if out.Totals, err = tx.HoldTotals(ctx, f, s.now()); err != nil {
 			return err
 		}
-		out.Alerts, _, err = tx.Waiting(ctx, s.now(), UncertainCap)
+		w, err := tx.Waiting(ctx, s.now(), UncertainCap)
+		out.Alerts = w.Holds
 		return err
 	})
 	return out, err

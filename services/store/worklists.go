@@ -338,15 +338,22 @@ func (t *Tx) WriteHoldAlerts(ctx context.Context, now time.Time) (int, error) {
 	return int(n), dbError("hold alerts", err)
 }
 
-// Waiting counts what the overview says waits for somebody: holds that an unseen
-// alert tells of and that are still open, and payments that a risk check left,
-// each at most limit. It sends one statement.
-func (t *Tx) Waiting(ctx context.Context, now time.Time, limit int) (holds, reviews int, err error) {
+// Waiting is what waits for somebody, each counted up to a limit.
+type Waiting struct {
+	Holds   int // open ones that an unseen alert tells of
+	Reviews int // payments that a risk check left
+	Silent  int // terminals that an unseen alert tells of
+}
+
+// Waiting counts what the overview says waits for somebody. It sends one
+// statement.
+func (t *Tx) Waiting(ctx context.Context, now time.Time, limit int) (w Waiting, err error) {
 	err = t.q.QueryRowxContext(ctx, `select
 		(select count(*) from (select distinct a.payment_id from alerts a join payments p on p.merchant_id = a.merchant_id and p.id = a.payment_id
 			where a.merchant_id = $1 and a.seen_at is null and a.due_at > $2 and p.authorised_minor > 0 limit $3) h),
-		(select count(*) from (select 1 from payments p where p.merchant_id = $1 and p.review = 'waiting' limit $3) r)`, t.m, now, limit).Scan(&holds, &reviews)
-	return holds, reviews, dbError("waiting", err)
+		(select count(*) from (select 1 from payments p where p.merchant_id = $1 and p.review = 'waiting' limit $3) r),
+		(select count(*) from (select 1 from alerts a where a.merchant_id = $1 and a.device_id is not null and a.seen_at is null limit $3) d)`, t.m, now, limit).Scan(&w.Holds, &w.Reviews, &w.Silent)
+	return w, dbError("waiting", err)
 }
 
 // SeeAlerts notes that somebody has seen the alerts about payments that were

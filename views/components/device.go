@@ -59,9 +59,12 @@ var deviceCodes = map[string]string{
 	"forbidden":          "The provider does not allow this account to do that",
 }
 
-// DeviceCode is a provider's code in words with the code itself, for a page's
-// details: "1002: The terminal does not answer". A code without words of ours
-// has the provider's own; empty without a code.
+// KnownDeviceCode says that a code has words of ours.
+func KnownDeviceCode(code string) bool { return deviceCodes[code] != "" }
+
+// DeviceCode is a provider's code about a terminal in words, with the code
+// behind them: "The terminal does not answer (1002)". A code without words of
+// ours has the provider's own; empty without a code and without words.
 func DeviceCode(code, said string) string {
 	words := deviceCodes[code]
 	if words == "" {
@@ -71,7 +74,7 @@ func DeviceCode(code, said string) string {
 	case code == "":
 		return words
 	case words == "":
-		return code + ": the provider gave no words"
+		return "The provider gave the code " + code + " and no words"
 	}
-	return code + ": " + words
+	return words + " (" + code + ")"
 }

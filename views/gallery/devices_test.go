@@ -95,7 +95,7 @@ func command(n byte, name domain.DeviceCommandName, s domain.CommandStatus) doma
 }
 
 func onePage(d domain.Device) pages.DeviceView {
-	v := pages.DeviceView{Layout: followed(), Device: d, CanCheck: true, CheckKey: uuidOf(77).String(), CanManage: true, Name: d.Name, Place: d.Location,
+	v := pages.DeviceView{Layout: followed(), Device: d, Provider: "Handpoint", CanCheck: true, CheckKey: uuidOf(77).String(), CanManage: true, Name: d.Name, Place: d.Location,
 		Locations: []domain.Location{{Name: "Quay Street"}, {Name: "Market Hall"}}}
 	for _, name := range []domain.DeviceCommandName{domain.CommandReboot, domain.CommandUnattended, domain.CommandPassword, domain.CommandLocale, domain.CommandBrightness, domain.CommandRebootHour, domain.CommandUpdate} {
 		v.Offers = append(v.Offers, pages.CommandOffer{Name: name, URL: pages.CommandURL(name, d.ID)})
@@ -143,6 +143,10 @@ func deviceSamples(add func(string, templ.Component)) {
 	seen := onePage(fleet()[6])
 	seen.Layout.Can, seen.CanCheck, seen.CanManage, seen.Offers = layouts.CanOf(domain.Analyst), false, false, nil
 	add("device-reader", pages.DevicePage(seen))
+
+	quiet := overview()
+	quiet.Silent = fleet()[:1]
+	add("overview-silent", pages.Overview(quiet))
 
 	form := pages.CommandForm{Layout: layout(), Devices: fleet()[:3], Key: uuidOf(70).String(), BackURL: "/devices"}
 	ids := []domain.DeviceID{deviceID(1), deviceID(2), deviceID(3)}

@@ -393,7 +393,16 @@ func commandWords(m layouts.Model, k domain.DeviceCommand) []string {
 	case domain.CommandSent:
 		add("The provider accepted it at " + m.Zone().Event(k.SentAt) + ". The terminal has not confirmed it yet.")
 	}
-	if add(k.Why); k.Why == "" {
+	// Of a refusal our sentence says what the code says: once is enough.
+	why, code := k.Why, ""
+	switch {
+	case k.Code == "":
+	case why != "" && k.Status == domain.CommandRefused && components.KnownDeviceCode(k.Code):
+		why = strings.TrimSuffix(why, ".") + " (" + k.Code + ")."
+	default:
+		code = components.DeviceCode(k.Code, k.Said) + "."
+	}
+	if add(why); why == "" {
 		switch k.Status {
 		case domain.CommandConfirmed:
 			add("The terminal answered at " + m.Zone().Event(k.EndedAt) + ".")
@@ -405,13 +414,7 @@ func commandWords(m layouts.Model, k domain.DeviceCommand) []string {
 			add("The provider did not answer. It may have been done.")
 		}
 	}
-	if k.Code != "" {
-		code := components.DeviceCode(k.Code, k.Said)
-		if k.Why != "" && strings.TrimSuffix(k.Why, ".") == strings.TrimPrefix(code, k.Code+": ") {
-			code = "Code " + k.Code
-		}
-		add(code)
-	}
+	add(code)
 	return out
 }
 
@@ -451,7 +454,7 @@ func deviceFacts(v DeviceView) []components.Line {
 			lines = append(lines, components.Line{Label: label, Value: value, Mono: mono})
 		}
 	}
-	add("Through", d.ConnectionName, false)
+	add("Through", join(d.ConnectionName, v.Provider), false)
 	add("Account", d.Account, true)
 	add("Their id", d.Ref, true)
 	add("Their name", d.ProviderName, false)
@@ -571,23 +574,74 @@ func pressedBy(v SheetView) string {
 	return " by " + v.Rows[0].Command.CreatedName
 }
 
-// offerHints are what makes commands doubtful, each said once for all that it is
-// true of.
-func offerHints(offers []CommandOffer) []string {
+// offersOf are the commands that are offered, in their order.
+func offersOf(offers []CommandOffer) []CommandOffer {
+	var out []CommandOffer
+	for _, o := range offers {
+		if o.Why == "" {
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
+// folded says each sentence about commands once, after the names of all that it
+// is true of: "Restart, update, language: CloudFlow does not offer this."
+func folded(offers []CommandOffer, sentence func(CommandOffer) string) []string {
 	var order []string
 	of := map[string][]string{}
 	for _, o := range offers {
-		if o.Why != "" || o.Hint == "" {
+		words := sentence(o)
+		if words == "" {
 			continue
 		}
-		if of[o.Hint] == nil {
-			order = append(order, o.Hint)
+		name := o.Name.Label()
+		if of[words] == nil {
+			order = append(order, words)
+		} else {
+			name = lowerFirst(name)
 		}
-		of[o.Hint] = append(of[o.Hint], o.Name.Label())
+		of[words] = append(of[words], name)
 	}
 	var out []string
-	for _, hint := range order {
-		out = append(out, strings.Join(of[hint], ", ")+": "+hint)
+	for _, words := range order {
+		out = append(out, strings.Join(of[words], ", ")+": "+words)
 	}
 	return out
+}
+
+func whyNot(o CommandOffer) string { return o.Why }
+
+func doubt(o CommandOffer) string {
+	if o.Why != "" {
+		return ""
+	}
+	return o.Hint
+}
+
+// silentWords names the silent terminals with their last sign of life.
+func silentWords(m layouts.Model, ds []domain.Device) string {
+	var words []string
+	for i, d := range ds {
+		if i == 3 {
+			words = append(words, strconv.Itoa(len(ds)-3)+" more")
+			break
+		}
+		one := "not heard yet"
+		if !d.SeenAt.IsZero() {
+			one = "last heard " + m.Zone().Full(d.SeenAt)
+		}
+		if len(ds) > 1 {
+			one = d.Label() + ", " + one
+		}
+		words = append(words, one)
+	}
+	return upperFirst(strings.Join(words, "; ")) + "."
+}
+
+func upperFirst(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
 }

@@ -66,6 +66,7 @@ type CommandOffer struct {
 type DeviceView struct {
 	Layout    layouts.Model
 	Device    domain.Device
+	Provider  string // its provider's name
 	Offers    []CommandOffer
 	Commands  []domain.DeviceCommand
 	Payments  []domain.Payment

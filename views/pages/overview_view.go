@@ -25,6 +25,8 @@ type OverviewView struct {
 	// wait for approval". Empty: none.
 	Approvals string
 	Latest    []domain.Payment // newest first, five or so
+	// Silent are terminals that are used daily and were not heard.
+	Silent []domain.Device
 	// FirstDay says that the merchant has no payment at all.
 	FirstDay bool
 }
