@@ -93,8 +93,9 @@ func TestASaleOnATerminalIsFollowedLive(t *testing.T) {
 	})
 }
 
-// A terminal that is busy or away is said at once, and nothing was charged; one that waits can be stopped.
-func TestATerminalThatIsBusyAwayOrStopped(t *testing.T) {
+// A terminal that is busy or away is said at once, and nothing was charged; one that waits can be stopped; a result
+// that is lost on its way is known from the gateway, and shown as late when the terminal has recovered it.
+func TestATerminalThatIsBusyAwayStoppedOrLate(t *testing.T) {
 	t.Parallel()
 	hp := shop.emulator("handpoint")
 	v := visit(t, shop, options{as: owner, width: 360, height: 780, dark: true})
@@ -103,7 +104,7 @@ func TestATerminalThatIsBusyAwayOrStopped(t *testing.T) {
 	v.at(`/devices.*`)
 
 	t.Cleanup(func() {
-		hp.post(t, "device", map[string]any{"serial": busyTill, "online": true, "busy": false, "seconds": 1})
+		hp.post(t, "device", map[string]any{"serial": busyTill, "online": true, "busy": false, "delivers": true, "seconds": 1})
 	})
 	hp.post(t, "device", map[string]any{"serial": busyTill, "busy": true})
 	v.sendTo(busyTill, "40.37", "TILL-2")
@@ -122,6 +123,19 @@ func TestATerminalThatIsBusyAwayOrStopped(t *testing.T) {
 	v.look("asked to stop")
 	v.sees("Nothing was taken.")
 	v.look("stopped")
+
+	hp.post(t, "device", map[string]any{"serial": busyTill, "delivers": false, "seconds": 1})
+	name = v.sendTo(busyTill, "40.67", "TILL-5")
+	v.sees("Sale approved")
+	hp.post(t, "device", map[string]any{"serial": busyTill, "delivers": true})
+	hp.post(t, "restart", map[string]any{"serial": busyTill})
+	v.sees("The terminal delivered this result late")
+	v.look("late")
+	onlyOnce(t, "handpoint", "sale", 4067)
+	v.goTo("/devices")
+	must(t, expect.Locator(v.card(busyTill)).ToContainText("1 result came late"))
+	v.picture("the wall, " + name + " with a late result")
+
 	for _, minor := range []int64{4037, 4047, 4057} {
 		if n := len(hp.charges(t, "sale", minor)); n != 0 {
 			t.Errorf("the emulator charged %d.%02d %d times", minor/100, minor%100, n)
