@@ -18,15 +18,16 @@ import (
 // actionFields are the actions with a form of one kind, each with all that its
 // form may carry.
 var actionFields = map[domain.Action][]string{
-	domain.ActCapture:  {"amount", "tip", "final", "confirm_tip", "note"},
-	domain.ActIncrease: {"amount", "note"},
-	domain.ActDecrease: {"amount", "note"},
-	domain.ActVoid:     {"shown", "note"},
-	domain.ActTip:      {"amount", "confirm_tip", "note"},
+	domain.ActCapture:    {"amount", "tip", "final", "confirm_tip", "note", "terminal"},
+	domain.ActIncrease:   {"amount", "note", "terminal"},
+	domain.ActDecrease:   {"amount", "note", "terminal"},
+	domain.ActVoid:       {"shown", "note", "terminal"},
+	domain.ActVoidRefund: {"shown", "note", "terminal"},
+	domain.ActTip:        {"amount", "confirm_tip", "note"},
 }
 
 // pageActions lists the actions of a payment's page in their order.
-var pageActions = []domain.Action{domain.ActCapture, domain.ActRefund, domain.ActVoid, domain.ActIncrease, domain.ActDecrease, domain.ActTip}
+var pageActions = []domain.Action{domain.ActCapture, domain.ActRefund, domain.ActVoid, domain.ActVoidRefund, domain.ActIncrease, domain.ActDecrease, domain.ActTip}
 
 // actionRoutes are the forms that change a payment, what a person writes down
 // about one, and the provider's own record.
@@ -62,6 +63,11 @@ func actionsOf(d payments.Detail) []pages.ActionButton {
 		if !act.Fits(d.Payment.Kind) || why == domain.DeniedNotApproved {
 			continue
 		}
+		// Few connections void a refund: it is offered where it can be, and said of
+		// where it could be.
+		if act == domain.ActVoidRefund && (lastRefund(d).ID.IsZero() || d.OnTerminal[act] == domain.DeniedCapability || why == domain.DeniedCapability) {
+			continue
+		}
 		out = append(out, pages.ActionButton{Action: act, Denied: why})
 	}
 	return out
@@ -78,6 +84,13 @@ func (h *Payments) actionFormOf(c echo.Context, d payments.Detail, act domain.Ac
 	if d.Payment.Kind != domain.Preauth {
 		v.Sum = d.Payment.Captured
 	}
+	if act == domain.ActVoidRefund {
+		v.Sum = money.Zero(d.Payment.Amount.Currency())
+		if x := lastRefund(d); !x.ID.IsZero() {
+			v.Sum = x.Amount
+		}
+	}
+	v.Where = whereForm(d, act, typed)
 	if act == domain.ActCapture && !d.Caps.Has(domain.CanPartCapture) {
 		v.WholeOnly = domain.DeniedPartCapture.Words()
 	}
@@ -92,6 +105,12 @@ func (h *Payments) actionFormOf(c echo.Context, d payments.Detail, act domain.Ac
 	return v
 }
 
+// lastRefund is the newest refund that went through; its id is zero when there is
+// none.
+func lastRefund(d payments.Detail) domain.Transaction {
+	return domain.Standing{Transactions: d.Transactions}.LastRefund()
+}
+
 const yes = "yes"
 
 func (h *Payments) actionForm(c echo.Context, act domain.Action) error {
@@ -101,7 +120,7 @@ func (h *Payments) actionForm(c echo.Context, act domain.Action) error {
 	}
 	// An expired session leads back here with what was typed.
 	typed := web.Values{}
-	for _, name := range []string{"amount", "tip"} {
+	for _, name := range []string{"amount", "tip", "terminal"} {
 		if s := c.QueryParam(name); s != "" {
 			typed[name] = clip(s)
 		}
@@ -123,6 +142,7 @@ func readAct(c echo.Context, d payments.Detail, act domain.Action, form web.Valu
 	cur, merchant := d.Payment.Amount.Currency(), web.Merchant(c)
 	in = payments.ActInput{Key: form.Key(), PaymentID: d.Payment.ID, Action: act, Note: form.Get("note"), Amount: money.Zero(cur)}
 	errs = map[string]string{}
+	in.Terminal.DeviceID, _ = domain.ParseDeviceID(form.Get("terminal"))
 	var err error
 	read := func(field string) money.Amount {
 		a, err := parseAmount(form.Get(field), cur, merchant)
@@ -138,7 +158,7 @@ func readAct(c echo.Context, d payments.Detail, act domain.Action, form web.Valu
 		}
 	}
 	switch act {
-	case domain.ActVoid:
+	case domain.ActVoid, domain.ActVoidRefund:
 		// A void is of the sum that the page showed: when it is another one by now,
 		// the person decides again.
 		if in.Shown, err = money.ParseMajor(form.Get("shown"), cur); err != nil || !in.Shown.IsPositive() {
@@ -206,7 +226,7 @@ func (h *Payments) act(c echo.Context, act domain.Action) error {
 	case "":
 		if done.Status == domain.TxApproved {
 			sum := in.Amount
-			if act == domain.ActVoid {
+			if act == domain.ActVoid || act == domain.ActVoidRefund {
 				sum = in.Shown
 			}
 			web.Flash(c, "good", pages.ActionDone(act, d.Payment.Kind, web.Merchant(c).Format(sum)))

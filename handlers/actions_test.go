@@ -23,7 +23,7 @@ var actionMatrix = func() map[string]access {
 	till, back := []domain.Role{domain.Owner, domain.Admin, domain.Manager, domain.Cashier}, []domain.Role{domain.Owner, domain.Admin, domain.Manager}
 	out := map[string]access{"GET /payments/:id/provider": {roles: everybody}, "POST /payments/:id/provider": {roles: till},
 		"GET /payments/:id/settle": {roles: back}, "POST /payments/:id/settle": {roles: back}}
-	for path, roles := range map[string][]domain.Role{"capture": till, "increase": till, "decrease": till, "tip": till, "void": back} {
+	for path, roles := range map[string][]domain.Role{"capture": till, "increase": till, "decrease": till, "tip": till, "void": back, "void-refund": back} {
 		out["GET /payments/:id/"+path], out["POST /payments/:id/"+path] = access{roles: roles}, access{roles: roles}
 	}
 	return out

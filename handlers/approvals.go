@@ -78,7 +78,7 @@ func (h *Approvals) list(c echo.Context) error {
 }
 
 // askFields are all that the form of a request may carry.
-var askFields = []string{"action", "payment", "connection", "card", "amount", "currency", "reason", "note", "why"}
+var askFields = []string{"terminal", "action", "payment", "connection", "card", "amount", "currency", "reason", "note", "why"}
 
 // ask writes a request. The form was made by needsMore, and everything in it is
 // judged again.
@@ -96,9 +96,10 @@ func (h *Approvals) ask(c echo.Context) error {
 		return web.BadRequest("The form named no amount. Nothing was done.")
 	}
 	in := payments.ActInput{Key: form.Key(), Action: domain.Action(form.Get("action")), Amount: amount, Reason: form.Get("reason"), Note: form.Get("note")}
+	in.Terminal.DeviceID, _ = domain.ParseDeviceID(form.Get("terminal"))
 	back := "/payments/new"
 	switch in.Action {
-	case domain.ActRefund, domain.ActVoid:
+	case domain.ActRefund, domain.ActVoid, domain.ActVoidRefund:
 		if in.PaymentID, err = domain.ParsePaymentID(form.Get("payment")); err != nil {
 			return domain.Errorf(domain.NotFound, "There is no payment with that id.")
 		}
@@ -110,6 +111,7 @@ func (h *Approvals) ask(c echo.Context) error {
 		}
 		p.CardID, _ = domain.ParseCardID(form.Get("card"))
 		p.To, _ = domain.ParsePaymentID(form.Get("payment"))
+		p.Terminal, in.Terminal = in.Terminal, domain.OnTerminal{}
 		in.Payout, back = p, "/payouts/new"
 	default:
 		return web.BadRequest("The form did not say what is asked for. Nothing was done.")

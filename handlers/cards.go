@@ -93,7 +93,7 @@ func (h *Payments) newCard(c echo.Context) error {
 			return err
 		}
 	}
-	return h.newCardPage(c, http.StatusOK, o, typedIn(c.QueryParams(), "method"), key, nil, "")
+	return h.newCardPage(c, http.StatusOK, o, typedIn(c.QueryParams(), "method", "terminal"), key, nil, "")
 }
 
 func (h *Payments) cardOptions(c echo.Context, a payments.Asked) (payments.Options, error) {
@@ -110,6 +110,8 @@ func (h *Payments) newCardPage(c echo.Context, status int, o payments.Options, t
 		v.Frame = &pages.CardFrame{URL: o.Frame.URL, Origin: o.Frame.Origin}
 		web.AllowFrame(c, o.Frame.Origin)
 	}
+	v.Page = o.Caps.Has(domain.CanRegisterCard)
+	v.Terminal = terminalForm(o.Terminals, typed)
 	if m, ok := domain.ParseMethod(typed.Get("method")); ok {
 		v.Method = m
 	}
@@ -117,7 +119,7 @@ func (h *Payments) newCardPage(c echo.Context, status int, o payments.Options, t
 }
 
 func (h *Payments) registerCard(c echo.Context) error {
-	form, err := web.Form(c, "connection", "customer", "email", "method", "card_token", "card_brand", "card_last4", "card_expiry")
+	form, err := web.Form(c, "connection", "customer", "email", "method", "terminal", "card_token", "card_brand", "card_last4", "card_expiry")
 	if err != nil {
 		return err
 	}
@@ -128,6 +130,9 @@ func (h *Payments) registerCard(c echo.Context) error {
 	in := payments.RegisterInput{Key: form.Key(), ConnectionID: connection, CardToken: form.Get("card_token"), Customer: form.Get("customer"), Email: form.Get("email"),
 		Card: domain.Card{Brand: form.Get("card_brand"), Last4: form.Get("card_last4"), Expiry: form.Get("card_expiry")}}
 	in.Method, _ = domain.ParseMethod(form.Get("method"))
+	if in.Method == domain.MethodTerminal {
+		in.Terminal.DeviceID, _ = domain.ParseDeviceID(form.Get("terminal"))
+	}
 	again := func(status int, key string, errs map[string]string, sentence string) error {
 		o, err := h.cardOptions(c, payments.Asked{Connection: connection})
 		if err != nil {

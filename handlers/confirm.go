@@ -99,8 +99,9 @@ func askOf(c echo.Context, b *payments.Beyond) pages.AskView {
 			v.Hidden = append(v.Hidden, components.Line{Label: name, Value: value})
 		}
 	}
-	payment := in.PaymentID
+	payment, on := in.PaymentID, in.Terminal
 	if in.Payout != nil {
+		on = in.Payout.Terminal
 		hide("connection", in.Payout.ConnectionID.String())
 		if !in.Payout.CardID.IsZero() {
 			hide("card", in.Payout.CardID.String())
@@ -109,6 +110,9 @@ func askOf(c echo.Context, b *payments.Beyond) pages.AskView {
 	}
 	if !payment.IsZero() {
 		hide("payment", payment.String())
+	}
+	if !on.IsZero() {
+		hide("terminal", on.DeviceID.String())
 	}
 	hide("action", string(in.Action))
 	hide("amount", b.Amount.Major())

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -28,7 +29,11 @@ const (
 )
 
 // Events is the stream by which open pages hear that something changed.
-type Events struct{ Hub *events.Hub }
+type Events struct {
+	Hub *events.Hub
+	// Beat is how long a stream says nothing at most; heartbeatEvery when 0.
+	Beat time.Duration
+}
 
 // Routes lists the resource's addresses.
 func (h *Events) Routes() []web.Route {
@@ -68,7 +73,7 @@ func (h *Events) stream(c echo.Context) error {
 	if out.tell(stream.Take()) != nil {
 		return nil
 	}
-	beat := time.NewTicker(heartbeatEvery)
+	beat := time.NewTicker(cmp.Or(h.Beat, heartbeatEvery))
 	defer beat.Stop()
 	ctx := c.Request().Context()
 	for {

@@ -29,7 +29,7 @@ func newLiveSite(t *testing.T) *liveSite {
 	t.Helper()
 	s := newSite(t)
 	l := &liveSite{site: s, hub: events.New(events.Options{Store: s.store, DirectURL: s.db.AppURL, Idle: web.Idle, Now: s.clock.Now})}
-	s.web.Add((&Events{Hub: l.hub}).Routes()...)
+	s.web.Add((&Events{Hub: l.hub, Beat: 400 * time.Millisecond}).Routes()...)
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() { defer close(ended); l.hub.Run(ctx) }()
@@ -45,6 +45,7 @@ type listening struct {
 	t      *testing.T
 	res    *http.Response
 	events chan told
+	beats  chan struct{} // filled when the stream says that it is still there
 	end    chan struct{}
 }
 
@@ -58,14 +59,22 @@ func (b *browser) listen(path string) *listening {
 	}
 	res, err := b.client.Do(req)
 	must(b.s.t, err)
-	l := &listening{t: b.s.t, res: res, events: make(chan told, 1000), end: make(chan struct{})}
+	l := &listening{t: b.s.t, res: res, events: make(chan told, 1000), beats: make(chan struct{}, 1), end: make(chan struct{})}
 	b.s.t.Cleanup(func() { cancel(); <-l.end })
 	go func() {
 		defer close(l.end)
 		defer res.Body.Close()
 		var e told
 		for lines := bufio.NewScanner(res.Body); lines.Scan(); {
-			field, value, _ := strings.Cut(lines.Text(), ": ")
+			field, value, _ := strings.Cut(lines.Text(), ":")
+			value = strings.TrimPrefix(value, " ")
+			if field == "" && value != "" {
+				select {
+				case l.beats <- struct{}{}:
+				default:
+				}
+				continue
+			}
 			switch field {
 			case "event":
 				e.name = value
@@ -248,18 +257,26 @@ func TestAStreamOutlivesTheServersLimitsAndEndsWithIt(t *testing.T) {
 	t.Parallel()
 	s := newLiveSite(t)
 	s.addUser("ada@example.com", domain.Cashier)
+	b := s.browser().signIn("ada@example.com")
 	server := httptest.NewUnstartedServer(nil)
 	server.Config = s.web.HTTPServer()
 	server.Config.ReadTimeout, server.Config.ReadHeaderTimeout, server.Config.WriteTimeout = 300*time.Millisecond, 300*time.Millisecond, 300*time.Millisecond
 	server.Config.RegisterOnShutdown(s.hub.Close)
 	server.StartTLS()
 	defer server.Close()
-	s.http = server
-	b := s.browser().signIn("ada@example.com")
+	s.http = server // only the stream is opened there: signing in may take longer
 	l := b.listen("/events")
 	for l.next().name != events.Resync {
 	}
-	<-time.After(time.Second) // longer than each of the limits
+	for range 3 { // the second and the third come after the limits
+		select {
+		case <-l.beats:
+		case <-l.end:
+			t.Fatal("the stream has ended")
+		case <-time.After(20 * time.Second):
+			t.Fatal("the stream says nothing")
+		}
+	}
 	id := uuid.NewString()
 	s.tell(s.merchant, "payment", id)
 	for e := l.next(); e.data != id; e = l.next() {

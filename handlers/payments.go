@@ -3,11 +3,13 @@ package handlers
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/counterfoil/counterfoil/services/devices"
 	"github.com/counterfoil/counterfoil/services/domain"
 	"github.com/counterfoil/counterfoil/services/money"
 	"github.com/counterfoil/counterfoil/services/payments"
@@ -20,6 +22,8 @@ import (
 // payment, receipt.
 type Payments struct {
 	Service *payments.Service
+	// Devices stops what runs on a terminal and prints receipts there.
+	Devices *devices.Service
 }
 
 // Routes lists the payment pages with what each asks of who calls it.
@@ -34,7 +38,7 @@ func (h *Payments) Routes() []web.Route {
 		{Method: http.MethodGet, Path: "/payments/:id/refund", Permission: domain.PaymentsRefund, Handler: h.refundForm},
 		{Method: http.MethodPost, Path: "/payments/:id/refunds", Permission: domain.PaymentsRefund, Handler: h.refund},
 		{Method: http.MethodGet, Path: "/payments/:id/receipt", Permission: domain.PaymentsRead, Handler: h.receipt},
-	}, append(h.beginRoutes(), h.actionRoutes()...)...)
+	}, slices.Concat(h.beginRoutes(), h.actionRoutes(), h.terminalRoutes())...)
 }
 
 func (h *Payments) overview(c echo.Context) error {
@@ -151,6 +155,10 @@ func (h *Payments) detailView(c echo.Context, d payments.Detail) pages.PaymentVi
 		v.FrameURL = d.Sale().RedirectURL
 	}
 	v.Begin = beginningView(c, d)
+	v.Devices, v.MayPrint = d.Devices, web.Actor(c).Role.May(domain.DevicesCheck)
+	for id, device := range d.Devices {
+		v.MayStop = v.MayStop || device.RunningPayment == d.Payment.ID && !id.IsZero() && web.Actor(c).Role.May(domain.PaymentsTake)
+	}
 	for i := len(d.Messages) - 1; i >= 0; i-- {
 		m := d.Messages[i]
 		text := m.Op + ": " + m.Outcome
@@ -225,7 +233,7 @@ func refundFormView(c echo.Context, d payments.Detail, typed web.Values, errs ma
 	v := pages.RefundFormView{
 		PaymentID: d.Payment.ID, CSRF: web.CSRF(c), Key: d.Keys[domain.ActRefund], Refundable: d.Payment.Refundable(), Held: d.Payment.Held, Card: d.Payment.Card,
 		Kind: typed.Get("kind"), Amount: typed.Get("amount"), Reason: typed.Get("reason"), Note: typed.Get("note"), Errors: errs, FormError: sentence,
-		Dialog: web.IsFragment(c), ManyCurrencies: len(web.Merchant(c).Currencies) > 1,
+		Dialog: web.IsFragment(c), ManyCurrencies: len(web.Merchant(c).Currencies) > 1, Where: whereForm(d, domain.ActRefund, typed),
 	}
 	if !d.PartRefund {
 		v.PartRefused = domain.DeniedPartRefund.Words()
@@ -235,7 +243,7 @@ func refundFormView(c echo.Context, d payments.Detail, typed web.Values, errs ma
 
 func (h *Payments) refundForm(c echo.Context) error {
 	q := c.QueryParams()
-	return h.refundPage(c, http.StatusOK, web.Values{"kind": q.Get("kind"), "amount": clip(q.Get("amount")), "reason": q.Get("reason"), "note": clip(q.Get("note"))}, nil, "")
+	return h.refundPage(c, http.StatusOK, web.Values{"kind": q.Get("kind"), "amount": clip(q.Get("amount")), "reason": q.Get("reason"), "note": clip(q.Get("note")), "terminal": clip(q.Get("terminal"))}, nil, "")
 }
 
 func (h *Payments) refundPage(c echo.Context, status int, typed web.Values, errs map[string]string, sentence string) error {
@@ -251,7 +259,7 @@ func (h *Payments) refundPage(c echo.Context, status int, typed web.Values, errs
 }
 
 func (h *Payments) refund(c echo.Context) error {
-	form, err := web.Form(c, "kind", "amount", "full_amount", "reason", "note")
+	form, err := web.Form(c, "kind", "amount", "full_amount", "reason", "note", "terminal")
 	if err != nil {
 		return err
 	}
@@ -260,6 +268,7 @@ func (h *Payments) refund(c echo.Context) error {
 		return err
 	}
 	in := payments.RefundInput{Key: form.Key(), PaymentID: d.Payment.ID, Reason: form.Get("reason"), Note: form.Get("note")}
+	in.Terminal.DeviceID, _ = domain.ParseDeviceID(form.Get("terminal"))
 	again := func(field, sentence string) error {
 		return h.refundPage(c, http.StatusUnprocessableEntity, form, map[string]string{field: sentence}, "")
 	}

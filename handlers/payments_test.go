@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/counterfoil/counterfoil/services/connections"
+	"github.com/counterfoil/counterfoil/services/devices"
 	"github.com/counterfoil/counterfoil/services/domain"
 	"github.com/counterfoil/counterfoil/services/money"
 	"github.com/counterfoil/counterfoil/services/payments"
@@ -58,6 +59,7 @@ func newShop(t *testing.T) *shop {
 	sh.svc = payments.New(payments.Config{Store: sh.store, Registry: registry, Secrets: sh.sealer, Now: sh.clock.Now, Log: slog.New(slog.DiscardHandler),
 		Transport: httpclient.Transport(httpclient.Options{AllowHosts: []string{host.Host}}), PublicURL: "https://pay.example.com"})
 	h.Service, lists.Service = sh.svc, sh.svc
+	h.Devices = devices.New(devices.Config{Store: sh.store, Binder: sh.svc, Now: sh.clock.Now, Log: quiet})
 	conns := &connections.Service{Store: sh.store, Registry: registry, Secrets: sh.sealer, Now: sh.clock.Now}
 	actor := domain.Actor{MerchantID: sh.merchant}
 	hp, err := conns.Create(t.Context(), actor, connections.NewConnection{Provider: "handpoint", Name: "Saved cards", BaseURL: server.URL + sandboxhandpoint.BasePath,
@@ -131,6 +133,8 @@ var paymentRoutes = map[string]access{
 	"GET /payments/:id/refund":   {roles: []domain.Role{domain.Owner, domain.Admin, domain.Manager}},
 	"POST /payments/:id/refunds": {roles: []domain.Role{domain.Owner, domain.Admin, domain.Manager}},
 	"GET /payments/:id/receipt":  {roles: everybody},
+	"POST /payments/:id/stop":    {roles: []domain.Role{domain.Owner, domain.Admin, domain.Manager, domain.Cashier}},
+	"POST /payments/:id/print":   {roles: []domain.Role{domain.Owner, domain.Admin, domain.Manager, domain.Cashier}},
 
 	"GET /payments/:id/link.png":     {roles: everybody},
 	"GET /payments/:id/link-cancel":  {roles: []domain.Role{domain.Owner, domain.Admin, domain.Manager, domain.Cashier}},

@@ -32,7 +32,7 @@ func (h *Payments) newPayout(c echo.Context) error {
 			return err
 		}
 	}
-	return h.payoutPage(c, http.StatusOK, o, typedIn(c.QueryParams(), "amount", "currency", "card", "note"), key, nil, "")
+	return h.payoutPage(c, http.StatusOK, o, typedIn(c.QueryParams(), "amount", "currency", "card", "note", "terminal"), key, nil, "")
 }
 
 func (h *Payments) payoutOptions(c echo.Context, a payments.Asked) (payments.Options, error) {
@@ -52,11 +52,18 @@ func (h *Payments) payoutPage(c echo.Context, status int, o payments.Options, ty
 	for i, card := range o.Cards {
 		v.Cards = append(v.Cards, pages.CardChoice{Card: card, Chosen: card.ID.String() == typed.Get("card") || len(o.Cards) == 1 && i == 0})
 	}
+	if o.To.ID.IsZero() {
+		v.Terminal = terminalForm(o.Terminals, typed)
+		v.Terminal.Only = !o.Caps.Has(domain.CanPayout)
+		if v.Terminal.Only {
+			v.Cards = nil
+		}
+	}
 	return web.Render(c, status, pages.Payout(v))
 }
 
 func (h *Payments) payOut(c echo.Context) error {
-	form, err := web.Form(c, "connection", "payment", "card", "amount", "currency", "note")
+	form, err := web.Form(c, "connection", "payment", "card", "terminal", "amount", "currency", "note")
 	if err != nil {
 		return err
 	}
@@ -69,6 +76,8 @@ func (h *Payments) payOut(c echo.Context) error {
 		if in.To, err = domain.ParsePaymentID(form.Get("payment")); err != nil {
 			return err
 		}
+	} else if form.Get("card") == pages.PayoutOnTerminal || form.Get("card") == "" {
+		in.Terminal.DeviceID, _ = domain.ParseDeviceID(form.Get("terminal"))
 	} else {
 		in.CardID, _ = domain.ParseCardID(form.Get("card"))
 	}

@@ -108,7 +108,10 @@ func (h *Payments) newForm(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	typed := typedIn(q, "amount", "order_reference", "currency", "method", "card", "kind", "surcharge", "capture_after", "expires", "send_by_email")
+	typed := typedIn(q, append([]string{"amount", "order_reference", "currency", "method", "card", "kind", "surcharge", "capture_after", "expires", "send_by_email"}, terminalFields...)...)
+	if typed["terminal"] != "" && typed["method"] == "" {
+		typed["method"] = string(domain.MethodTerminal)
+	}
 	if !a.Card.IsZero() && typed["method"] == "" {
 		typed["method"] = string(domain.MethodCard)
 	}
@@ -175,6 +178,13 @@ func (h *Payments) takePage(c echo.Context, status int, o payments.Options, type
 		}
 		v.Page = o.Why.Ways[domain.MethodPage] == ""
 		v.CardsOffered = o.Why.Ways[domain.MethodCard] == "" && len(o.Cards) > 0
+		if o.Why.Ways[domain.MethodTerminal] == "" {
+			v.Terminal = terminalForm(o.Terminals, typed)
+			v.Terminal.Asks = v.Kind == payments.KindSale
+			if len(o.Terminals) == 0 {
+				v.Unavailable = map[domain.Method]string{domain.MethodTerminal: "No terminal of this connection is listed yet. Read the list anew under Devices."}
+			}
+		}
 	}
 	for _, card := range o.Cards {
 		v.Cards = append(v.Cards, pages.CardChoice{Card: card, Chosen: card.ID.String() == typed.Get("card")})
@@ -208,7 +218,8 @@ func currencyChoices(all []money.Currency, typed string) (choices []pages.Curren
 
 // takeFields are all that the sale form may carry.
 var takeFields = []string{"connection", "kind", "amount", "surcharge", "capture_after", "expires", "send_by_email", "currency", "order_reference", "email", "method",
-	"card", "card_token", "card_brand", "card_last4", "card_expiry", "confirm_duplicate"}
+	"card", "card_token", "card_brand", "card_last4", "card_expiry", "confirm_duplicate",
+	"terminal", "tip_percents", "tip_amount", "tip_skip", "metadata", "skip_signature", "skip_pin", "no_duplicate_check", "store_card", "customer"}
 
 func (h *Payments) take(c echo.Context) error {
 	form, err := web.Form(c, takeFields...)
@@ -309,6 +320,9 @@ func (h *Payments) takeInput(c echo.Context, form web.Values, connection domain.
 	}
 	if in.Method == domain.MethodCard {
 		in.CardID, _ = domain.ParseCardID(form.Get("card"))
+	}
+	if in.Method == domain.MethodTerminal {
+		in.Terminal, in.Customer = readTerminal(form, errs), form.Get("customer")
 	}
 	in.ConfirmDuplicate, _ = domain.ParsePaymentID(form.Get("confirm_duplicate"))
 	return in, errs

@@ -257,7 +257,7 @@ func (h *house) serve(ctx context.Context, s serving) error {
 	server.Add(s.signin.Routes()...)
 	server.Add(handlers.Setup{Service: h.signin}.Routes()...)
 	server.Add(handlers.Account{Service: h.signin}.Routes()...)
-	server.Add((&handlers.Payments{Service: h.payments}).Routes()...)
+	server.Add((&handlers.Payments{Service: h.payments, Devices: h.devices}).Routes()...)
 	server.Add(handlers.Confirm{Service: h.signin}.Routes()...)
 	server.Add((&handlers.Approvals{Service: h.payments, SignIn: h.signin}).Routes()...)
 	server.Add((&handlers.Limits{Service: h.payments, SignIn: h.signin}).Routes()...)

@@ -24,8 +24,12 @@ type action struct {
 	silent bool
 	// after is what must have gone well before, on the same payment; nil for
 	// what begins one.
-	after  *action
-	begins bool // what it does is a payment of its own, all the same
+	after *action
+	// waits says that what began it has its outcome later, so that its payment is
+	// followed until then; brief that the short form kills it at few lines, since it
+	// takes the same steps as another one.
+	waits, brief bool
+	begins       bool // what it does is a payment of its own, all the same
 	// fill opens the form and fills it in.
 	fill filler
 	// rival is a form that has no room beside it; nil where there is none.
@@ -50,6 +54,26 @@ var (
 	payout       = &action{name: "payout, Cardflo", typ: "payout", provider: "cardflo", path: "/payout", after: register, begins: true, fill: payOut}
 )
 
+// On a terminal. What follows up begins without one where it can, so that its
+// outcome is known at once.
+var (
+	sellTerminal   = &action{name: "sale, terminal", typ: "sale", provider: "handpoint", path: onTerminals, fill: begin("sale", "terminal")}
+	sellTip        = &action{name: "sale with a tip, terminal", typ: "sale", provider: "handpoint", path: onTerminals, brief: true, fill: beginWithTip}
+	holdTerminal   = &action{name: "pre-authorisation, terminal", typ: "preauth", provider: "handpoint", path: onTerminals, brief: true, fill: begin("preauth", "terminal")}
+	payoutTerminal = &action{name: "refund of no payment, terminal", typ: "payout", provider: "handpoint", path: onTerminals, brief: true, fill: payOutOnTerminal}
+
+	refundTerminal     = &action{name: "refund, terminal", typ: "refund", provider: "handpoint", path: onTerminals, brief: true, after: sellCard, fill: part(there(refund)), rival: more(refund), share: tenth(there(refund)), most: 10}
+	voidSaleTerminal   = &action{name: "void of a sale, terminal", typ: "void", provider: "handpoint", path: onTerminals, brief: true, after: sellCard, fill: whole(there(voidOf)), rival: part(refund)}
+	voidRefundTerminal = &action{name: "void of a refund, terminal", typ: "void", provider: "handpoint", path: onTerminals, brief: true, after: refundHandpoint, fill: voidRefund}
+	captureTerminal    = &action{name: "capture, terminal", typ: "capture", provider: "handpoint", path: onTerminals, brief: true, after: holdTerminal, waits: true, fill: part(there(capture)), rival: part(capture)}
+	increaseTerminal   = &action{name: "increase, terminal", typ: "increment", provider: "handpoint", path: onTerminals, brief: true, after: holdTerminal, waits: true, fill: part(there(changeBy("increase"))), rival: over(capture)}
+	decreaseTerminal   = &action{name: "decrease, terminal", typ: "decrement", provider: "handpoint", path: onTerminals, brief: true, after: holdTerminal, waits: true, fill: part(there(changeBy("decrease"))), rival: original(capture)}
+	voidHoldTerminal   = &action{name: "void of a hold, terminal", typ: "void", provider: "handpoint", path: onTerminals, brief: true, after: holdTerminal, waits: true, fill: whole(there(voidOf)), rival: part(capture)}
+)
+
+// onTerminals is where every operation on a terminal is sent.
+const onTerminals = "/handpoint/transactions"
+
 // What is done to a payment.
 var (
 	refundHandpoint = &action{name: "refund, Handpoint", typ: "refund", provider: "handpoint", path: "/moto/refund", after: sellCard, fill: part(refund), rival: more(refund), share: tenth(refund), most: 10}
@@ -68,7 +92,8 @@ var (
 	refundCapture = &action{name: "refund of a capture, Cardflo", typ: "refund", provider: "cardflo", path: "/refund", after: captureAll, fill: part(refund), rival: more(refund), share: tenth(refund), most: 10}
 )
 
-var actions = []*action{sellCard, sellToken, sellPage, sellLink, hold, holdPage, register, registerPage, payout, forget, refundHandpoint, refundCardflo, capturePart, captureAll, captureTip, increase, decrease, voidHold, voidSale, tip, refundCapture}
+var actions = []*action{sellCard, sellToken, sellPage, sellLink, hold, holdPage, register, registerPage, payout, forget, refundHandpoint, refundCardflo, capturePart, captureAll, captureTip, increase, decrease, voidHold, voidSale, tip, refundCapture,
+	sellTerminal, sellTip, holdTerminal, payoutTerminal, refundTerminal, voidSaleTerminal, voidRefundTerminal, captureTerminal, increaseTerminal, decreaseTerminal, voidHoldTerminal}
 
 func (a *action) control(h *house) sandbox.Control {
 	if a.provider == "cardflo" {
@@ -103,7 +128,7 @@ func begin(kind, method string) filler {
 	return func(h *house, _ string) (form, error) {
 		n := h.serial.Add(1)
 		connection := h.cardflo.String()
-		if method == "card" {
+		if method == "card" || method == "terminal" {
 			connection = h.handpoint.String()
 		}
 		f := form{typ: map[string]string{"sale": "sale", "link": "sale", "preauth": "preauth"}[kind], path: "/payments", order: fmt.Sprintf("Hamper %d", n)}
@@ -115,12 +140,48 @@ func begin(kind, method string) filler {
 			f.fields.Set("card", h.card.String())
 		case "frame":
 			framed(f.fields)
+		case "terminal":
+			f.fields.Set("terminal", h.device.String())
 		}
 		if method != "" {
 			f.fields.Set("method", method)
 		}
 		return h.open("/payments/new?kind="+kind+"&connection="+connection, f)
 	}
+}
+
+// beginWithTip is a sale whose terminal asks for a tip; a virtual one asks nobody.
+func beginWithTip(h *house, payment string) (form, error) {
+	f, err := begin("sale", "terminal")(h, payment)
+	if !h.virtual {
+		f.fields.Set("tip_percents", "10, 20")
+	}
+	return f, err
+}
+
+// payOutOnTerminal fills in a payout to the card that is shown.
+func payOutOnTerminal(h *house, _ string) (form, error) {
+	f := form{typ: "payout", path: "/payouts"}
+	f.fields = url.Values{"connection": {h.handpoint.String()}, "terminal": {h.device.String()}, "amount": {major(5_000 + h.serial.Add(1))}, "currency": {"GBP"}, "note": {"The raffle"}}
+	return h.open("/payouts/new?connection="+h.handpoint.String(), f)
+}
+
+// there is a form that is done on the terminal.
+func there(of amountForm) amountForm {
+	return func(h *house, payment, amount string) (form, error) {
+		f, err := of(h, payment, amount)
+		f.fields.Set("terminal", h.device.String())
+		return f, err
+	}
+}
+
+// voidRefund is the form that voids a payment's refund on the terminal.
+func voidRefund(h *house, payment string) (form, error) {
+	var refunded int64
+	if err := h.owner.QueryRow(`select amount_minor from transactions where payment_id = $1 and type = 'refund' and status = 'approved' order by created_at desc limit 1`, payment).Scan(&refunded); err != nil {
+		return form{}, errNotOffered
+	}
+	return h.change(payment, "void", "void-refund", url.Values{"shown": {major(refunded)}, "terminal": {h.device.String()}})
 }
 
 // framed is what the provider's frame gives a form.
@@ -271,7 +332,24 @@ func (h *house) prepare(a *action) (payment string, err error) {
 	if err == nil && status != http.StatusSeeOther {
 		err = fmt.Errorf("the %s before was answered %d", a.after.typ, status)
 	}
+	if err == nil && a.waits {
+		err = h.ended(payment)
+	}
 	return payment, err
+}
+
+// ended waits until nothing of a payment is open.
+func (h *house) ended(payment string) error {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		var open int
+		if err := h.owner.QueryRow(`select count(*) from transactions where payment_id = $1 and status not in ('approved', 'declined', 'failed')`, payment).Scan(&open); err != nil || open == 0 {
+			return err
+		}
+		if _, err := h.owner.Exec(hurries[h.patient]); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("payment %s has no outcome within %s", payment, patience)
 }
 
 // shut says that a form is not there for a person now: its page does not offer

@@ -63,6 +63,8 @@ type house struct {
 	handpoint domain.ConnectionID
 	cardflo   domain.ConnectionID
 	card      domain.CardID
+	device    domain.DeviceID // a terminal of handpoint's
+	virtual   bool            // it is one without hardware
 	cookie    string
 }
 
@@ -268,7 +270,7 @@ func newHouse(owner testing.TB, on site) *house {
 		must(t, err)
 		conns := &connections.Service{Store: st, Registry: providers.NewRegistry(cardflo.Registration(), handpoint.Registration()), Secrets: sealer, Now: time.Now}
 		actor := domain.Actor{MerchantID: h.merchant}
-		hp, err := conns.Create(ctx, actor, connections.NewConnection{Provider: "handpoint", Name: "Saved cards", BaseURL: provider + sandboxhandpoint.BasePath, Settings: with(on.settings, handpoint.SettingAcquirer, "TSYS"),
+		hp, err := conns.Create(ctx, actor, connections.NewConnection{Provider: "handpoint", Name: "Saved cards", BaseURL: provider + sandboxhandpoint.BasePath, Settings: with(on.settings, handpoint.SettingAcquirer, "TSYS", handpoint.SettingPreauthorizations, "yes"),
 			Secrets: map[string]string{handpoint.SecretAPIKey: handpointKey}})
 		must(t, err)
 		cf, err := conns.Create(ctx, actor, connections.NewConnection{Provider: "cardflo", Name: "Card by phone", BaseURL: provider + sandboxcardflo.BasePath,
@@ -280,6 +282,14 @@ func newHouse(owner testing.TB, on site) *house {
 		card, err := conns.AddCard(ctx, actor, hp.ID, sandboxhandpoint.TokenVisa, domain.Card{Brand: "Visa", Last4: "0936", Expiry: "10/30"}, "Imogen Ware")
 		must(t, err)
 		h.handpoint, h.cardflo, h.card = hp.ID, cf.ID, card.ID
+		device := domain.Device{ID: domain.NewDeviceID(), ConnectionID: hp.ID, Serial: sandboxhandpoint.TerminalSerial, Type: sandboxhandpoint.TerminalType, FirstListedAt: time.Now()}
+		if handpointKey == sandboxhandpoint.OtherSandboxKey {
+			device.Serial, device.Type, device.Virtual = "9000000002", sandboxhandpoint.VirtualType, true
+		}
+		must(t, st.InTenant(ctx, h.merchant, func(tx *store.Tx) error { return tx.InsertDevice(ctx, device) }))
+		// Its customers have their card at hand.
+		must(t, b.hp.Command(ctx, "device", map[string]any{"serial": device.Serial, "seconds": 0}, nil))
+		h.device, h.virtual = device.ID, device.Virtual
 		return h
 	}
 	h := b.furnish(owner, "Kill Lane", email, sandboxhandpoint.SandboxKey)

@@ -13,9 +13,11 @@ import (
 const (
 	// CheckEvery is how often a terminal is asked for a sign of life by itself.
 	CheckEvery = 10 * time.Minute
-	// askEvery and askFor bound the wait for the answer to one check.
+	// askEvery, which doubles up to askMost, and askFor bound the wait for the
+	// answer to one check.
 	askEvery = time.Second
 	askFor   = 12 * time.Second
+	askMost  = 5 * time.Second
 	// staleAfter is how long what was known of a terminal stands when its provider
 	// does not answer.
 	staleAfter = 30 * time.Minute
@@ -109,7 +111,7 @@ func (s *Service) ask(ctx context.Context, l link, d domain.Device) heard {
 		if err != nil {
 			return l.notHeard(err)
 		}
-		for s.now().Sub(begun) < askFor && ctx.Err() == nil {
+		for wait := askEvery; s.now().Sub(begun) < askFor && ctx.Err() == nil; wait = min(2*wait, askMost) {
 			res, done, err := l.result(ctx, start.ResultRef)
 			if done {
 				return heard{alive: true, report: res.Report}
@@ -117,7 +119,7 @@ func (s *Service) ask(ctx context.Context, l link, d domain.Device) heard {
 			if err != nil {
 				s.Log.WarnContext(ctx, "the answer to a check cannot be asked for", "connection", l.conn.ID.String(), "error", err)
 			}
-			s.Pause(ctx, askEvery)
+			s.Pause(ctx, wait)
 		}
 		return heard{reach: domain.ReachOffline, code: codeNoAnswer, said: "It took a check and did not answer it."}
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/counterfoil/counterfoil/services/domain"
+	"github.com/counterfoil/counterfoil/services/providers"
 	"github.com/counterfoil/counterfoil/services/store"
 )
 
@@ -17,6 +18,10 @@ const (
 	atOnce = 5
 	// roundFor is how long a round goes on to begin checks.
 	roundFor = 30 * time.Second
+	// callsOfACheck is what a check costs, and checksShare the part of a
+	// connection's own bound on calls that checks may use: the rest is for payments.
+	callsOfACheck = 3
+	checksShare   = 4
 	// quietFor: what gave a sign of life so lately is not asked.
 	quietFor = CheckEvery / 2
 	// patienceMost is the longest pause after a provider asked for patience.
@@ -24,7 +29,8 @@ const (
 )
 
 // CheckDue asks the terminals of a merchant whose check is due for a sign of
-// life, at most 20 of a connection, and says how many it asked. It moves nothing
+// life, at most 20 of a connection and no more than a quarter of the calls that the
+// connection may make in a minute, and says how many it asked. It moves nothing
 // and may run as often as it likes. What runs a payment, or was heard of within
 // five minutes, is left alone. When a provider asks for patience, its others wait
 // too, twice as long each time.
@@ -52,6 +58,7 @@ func (s *Service) CheckDue(ctx context.Context, m domain.MerchantID) (int, error
 	var mu sync.Mutex
 	asked := 0
 	patience := map[domain.ConnectionID]time.Duration{}
+	begunOf := map[domain.ConnectionID]int{}
 	var failed error
 	slots := make(chan struct{}, atOnce)
 	var wg sync.WaitGroup
@@ -60,6 +67,14 @@ func (s *Service) CheckDue(ctx context.Context, m domain.MerchantID) (int, error
 		if l.unusable != nil || l.how(d.Virtual) == cannotAsk || !d.Running.IsZero() || begun.Sub(d.SeenAt) < quietFor && d.Reach == domain.ReachOnline {
 			continue
 		}
+		if begunOf[d.ConnectionID] >= l.checksARound() {
+			err := s.checkLater(ctx, m, d.ID, nil, time.Minute)
+			mu.Lock()
+			failed = firstError(failed, err)
+			mu.Unlock()
+			continue
+		}
+		begunOf[d.ConnectionID]++
 		slots <- struct{}{}
 		wg.Add(1)
 		go func() {
@@ -94,6 +109,16 @@ func (s *Service) CheckDue(ctx context.Context, m domain.MerchantID) (int, error
 	}
 	wg.Wait()
 	return asked, failed
+}
+
+// checksARound is how many checks of a connection a round, which is a minute,
+// may begin.
+func (l link) checksARound() int {
+	_, perMinute := providers.Limits(l.reg, l.conn.Settings)
+	if perMinute == 0 {
+		return perRound
+	}
+	return min(perRound, max(1, perMinute/callsOfACheck/checksShare))
 }
 
 func firstError(a, b error) error {

@@ -9,6 +9,7 @@ import (
 	"github.com/counterfoil/counterfoil/services/connections"
 	"github.com/counterfoil/counterfoil/services/devices"
 	"github.com/counterfoil/counterfoil/services/domain"
+	"github.com/counterfoil/counterfoil/services/providers"
 	"github.com/counterfoil/counterfoil/services/sandbox"
 	sandboxcloudflow "github.com/counterfoil/counterfoil/services/sandbox/cloudflow"
 	sandboxhandpoint "github.com/counterfoil/counterfoil/services/sandbox/handpoint"
@@ -78,6 +79,23 @@ func TestARoundAsksAtMostTwentyTerminalsOfAConnection(t *testing.T) {
 		if n := h.checkDue(); n != want {
 			t.Errorf("round %d asked %d, want %d", round, n, want)
 		}
+	}
+}
+
+func TestChecksLeaveAConnectionsOwnBoundOnCallsToPayments(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	h.sync()
+	_, err := h.owner.Exec(`update connections set settings = settings || '{"`+providers.SettingPerMinute+`": "30"}' where id = $1`, h.handpoint)
+	must(t, err)
+	h.advance(devices.CheckEvery)
+	// Two of Handpoint's five, and CloudFlow's three.
+	if n := h.checkDue(); n != 5 {
+		t.Errorf("%d were asked", n)
+	}
+	h.advance(time.Minute)
+	if n := h.checkDue(); n != 2 {
+		t.Errorf("a minute later %d were asked", n)
 	}
 }
 

@@ -295,6 +295,9 @@ type Transaction struct {
 // Told says that nobody here made the transaction: its provider told of it.
 func (t Transaction) Told() bool { return t.CreatedBy.IsZero() }
 
+// OnTerminal says that somebody here started it on a terminal.
+func (t Transaction) OnTerminal() bool { return !t.DeviceID.IsZero() && !t.Told() }
+
 // Connection is a merchant's account at a provider, without its secrets.
 type Connection struct {
 	ID         ConnectionID

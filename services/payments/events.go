@@ -264,7 +264,7 @@ func (v *telling) outcome(ctx context.Context) (Told, error) {
 	case x.ProviderRef != "" && e.ProviderRef != "" && x.ProviderRef != e.ProviderRef:
 		return quarantined("It gives our attempt another reference than the provider gave before."), nil
 	}
-	if !x.DeviceID.IsZero() && !x.Told() && e.Type == "" && e.Result.Outcome == providers.Approved && x.Status != domain.TxApproved {
+	if x.OnTerminal() && e.Type == "" && e.Result.Outcome == providers.Approved && x.Status != domain.TxApproved {
 		return quarantined("It says approved and not of what."), nil
 	}
 	if a := e.Result.Amount; a != nil && hasAmount(x.Type) {

@@ -226,7 +226,7 @@ func (s *Service) settleChanged(ctx context.Context, tx *store.Tx, actor domain.
 		a.set.Said.Op = op
 	}
 	recovered := false
-	if a.set.Recovered {
+	if a.set.Recovered && !a.to.Open() {
 		if _, err := tx.LockPayment(ctx, x.PaymentID); err != nil {
 			return "", false, err
 		}
@@ -352,9 +352,7 @@ func (s *Service) resolve(ctx context.Context, actor domain.Actor, id domain.Tra
 	case final:
 		status, err := s.settleAnswered(ctx, actor, x, a)
 		return Resolved{Status: status}, err
-	case late:
-		return Resolved{Status: x.Status, Again: lateEvery}, nil
-	case running:
+	case running && !late:
 		if err := s.notePhase(ctx, x, domain.PhaseCard); err != nil {
 			return Resolved{}, err
 		}
@@ -364,6 +362,9 @@ func (s *Service) resolve(ctx context.Context, actor domain.Actor, id domain.Tra
 		}
 	}
 	finder, can := l.provider.(providers.StatusFinder)
+	if late && (running || !can) {
+		return Resolved{Status: x.Status, Again: lateEvery}, nil
+	}
 	if !can {
 		return s.noAnswer(ctx, actor, x, "the provider offers no status question", nil)
 	}
@@ -372,6 +373,9 @@ func (s *Service) resolve(ctx context.Context, actor domain.Actor, id domain.Tra
 	res, err := finder.FindStatus(callCtx, lookup(x, sale))
 	failpoint.Hit(question, failpoint.Told)
 	cancel()
+	if late && (err != nil || res.Outcome != providers.Approved) {
+		return Resolved{Status: x.Status, Again: lateEvery}, nil
+	}
 	if err != nil {
 		// A question that failed tells nothing about the money.
 		var raw []byte
@@ -429,7 +433,7 @@ func (s *Service) absent(ctx context.Context, actor domain.Actor, x domain.Trans
 		}
 		return tx.NoteAsk(ctx, x.ID, now, time.Time{}, true)
 	})
-	if x.ResultRef != "" && status == domain.TxFailed {
+	if x.OnTerminal() && status == domain.TxFailed {
 		return Resolved{Status: status, Again: lateEvery}, err
 	}
 	return Resolved{Status: status}, err

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"slices"
@@ -89,6 +91,8 @@ type shop struct {
 	merchant domain.MerchantID
 	hp, cf   domain.ConnectionID
 	card     domain.CardID
+	device   domain.DeviceID
+	address  string // of the emulators
 	close    func()
 	// restart is a new process: it knows what the database knows. A line that was
 	// cut for too many faults stays cut by the real clock, and is whole again.
@@ -141,7 +145,11 @@ func newShop(t *rapid.T, w *town) *shop {
 	must(err)
 	card, err := conns.AddCard(ctx, boss, hp.ID, sandboxhandpoint.TokenVisa, domain.Card{Brand: "Visa", Last4: "0936", Expiry: "10/30"}, "Imogen Ware")
 	must(err)
-	s.hp, s.cf, s.card = hp.ID, cf.ID, card.ID
+	s.hp, s.cf, s.card, s.address = hp.ID, cf.ID, card.ID, server.URL
+	s.device = domain.NewDeviceID()
+	must(s.store.InTenant(ctx, s.merchant, func(tx *store.Tx) error {
+		return tx.InsertDevice(ctx, domain.Device{ID: s.device, ConnectionID: hp.ID, Serial: sandboxhandpoint.TerminalSerial, Type: sandboxhandpoint.TerminalType, FirstListedAt: s.clock.now()})
+	}))
 	s.restart = func() {
 		transport := httpclient.Transport(httpclient.Options{AllowHosts: []string{host.Host}})
 		s.svc = payments.New(payments.Config{Store: s.store, Registry: registry, Secrets: s.sealer, Transport: transport, Now: s.clock.now,
@@ -177,7 +185,7 @@ func simulate(w *town) func(*rapid.T) {
 // step is one thing that somebody does, or that goes wrong.
 func (s *shop) step(t *rapid.T) {
 	actor := s.actor(rapid.SampledFrom(domain.Roles).Draw(t, "role"))
-	switch rapid.SampledFrom([]string{"sell", "sell", "hold", "act", "act", "act", "act", "again", "again", "fault", "fault", "outcome", "wait", "ask", "restart", "steal"}).Draw(t, "step") {
+	switch rapid.SampledFrom([]string{"sell", "sell", "hold", "terminal", "terminal", "device", "deliver", "act", "act", "act", "act", "again", "again", "fault", "fault", "outcome", "wait", "ask", "restart", "steal"}).Draw(t, "step") {
 	case "sell":
 		s.serial++
 		in := payments.TakeInput{Key: payments.NewKey(), ConnectionID: s.hp, Method: domain.MethodCard, Amount: minor(10_000 * s.serial), OrderReference: fmt.Sprintf("Order %d", s.serial), CardID: s.card}
@@ -186,6 +194,22 @@ func (s *shop) step(t *rapid.T) {
 			in.CardToken = rapid.SampledFrom([]string{sandboxcardflo.TokenApprove, sandboxcardflo.TokenApprove, sandboxcardflo.TokenDecline}).Draw(t, "token")
 		}
 		s.post(t, form{actor: actor, take: &in})
+	case "terminal":
+		s.serial++
+		in := payments.TakeInput{Key: payments.NewKey(), ConnectionID: s.hp, Method: domain.MethodTerminal, Amount: minor(10_000 * s.serial), OrderReference: fmt.Sprintf("Counter %d", s.serial),
+			Terminal: domain.OnTerminal{DeviceID: s.device}}
+		if rapid.Bool().Draw(t, "tip") {
+			in.Terminal.TipPercents = []int{1}
+		}
+		s.post(t, form{actor: actor, take: &in})
+	case "device":
+		set := sandboxhandpoint.Setting{Serial: sandboxhandpoint.TerminalSerial, Online: new(rapid.IntRange(0, 4).Draw(t, "online") > 0), Busy: new(rapid.IntRange(0, 4).Draw(t, "busy") == 0),
+			Seconds: new(rapid.SampledFrom([]int{0, 1, 30, 120, 400}).Draw(t, "seconds"))}
+		if err := s.sandbox.Handpoint.Set(set); err != nil {
+			t.Fatal(err)
+		}
+	case "deliver":
+		s.deliver(t)
 	case "hold":
 		s.serial++
 		in := payments.TakeInput{Key: payments.NewKey(), Kind: domain.Preauth, ConnectionID: s.cf, Method: domain.MethodFrame, CardToken: sandboxcardflo.TokenApprove,
@@ -211,7 +235,7 @@ func (s *shop) step(t *rapid.T) {
 		}
 		s.push(t, func(k *kit.Kit) error { return k.Outcomes.Push(o) })
 	case "wait":
-		s.clock.advance(rapid.SampledFrom([]time.Duration{time.Second, 10 * time.Second, 2 * time.Minute, 10 * time.Minute, 3 * time.Hour}).Draw(t, "time"))
+		s.wait(t, rapid.SampledFrom([]time.Duration{time.Second, 10 * time.Second, 2 * time.Minute, 10 * time.Minute, 3 * time.Hour}).Draw(t, "time"))
 	case "ask":
 		s.askAll(t)
 	case "restart":
@@ -227,6 +251,100 @@ func (s *shop) step(t *rapid.T) {
 		if domain.CodeOf(err) != domain.NotFound || domain.CodeOf(acted) != domain.NotFound {
 			t.Fatalf("another merchant sees the payment: %v, %v", err, acted)
 		}
+	}
+}
+
+// wait lets time pass. What a gateway said would never arrive is asked for
+// meanwhile, as its job does: its terminal may deliver it yet.
+func (s *shop) wait(t *rapid.T, d time.Duration) {
+	for ; d > 0; d -= 30 * time.Second {
+		late := s.late(t)
+		if len(late) == 0 {
+			s.clock.advance(d)
+			return
+		}
+		s.clock.advance(min(d, 30*time.Second))
+		s.restart() // a line that was cut is whole again
+		for _, id := range late {
+			if _, err := s.svc.Resolve(context.Background(), s.merchant, id); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// late lists what never arrived by its gateway's word, while its terminal is
+// still asked for it.
+func (s *shop) late(t *rapid.T) (ids []domain.TransactionID) {
+	rows, err := s.owner.Query(`select id from transactions where merchant_id = $1 and status = 'failed' and reason = 'never_arrived' and device_id is not null and last_send_at > $2 order by created_at, id`,
+		s.merchant, s.clock.now().Add(-15*time.Minute))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var id domain.TransactionID
+		if err := rows.Scan(&id); err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, id)
+	}
+	return ids
+}
+
+// deliver posts a terminal's result to us, once or again, recovered or not.
+func (s *shop) deliver(t *rapid.T) {
+	rows, err := s.owner.Query(`select result_ref from transactions where merchant_id = $1 and result_ref <> '' order by created_at, id`, s.merchant)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var refs []string
+	for rows.Next() {
+		var ref string
+		if err := rows.Scan(&ref); err != nil {
+			t.Fatal(err)
+		}
+		refs = append(refs, ref)
+	}
+	_ = rows.Close()
+	if len(refs) == 0 {
+		return
+	}
+	req, _ := http.NewRequest(http.MethodGet, s.address+sandboxhandpoint.BasePath+"/transaction-result/"+rapid.SampledFrom(refs).Draw(t, "result"), nil)
+	req.Header = http.Header{"ApiKeyCloud": {sandboxhandpoint.SandboxKey}}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return // the line was cut
+	}
+	defer func() { _ = res.Body.Close() }()
+	raw, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode != http.StatusOK {
+		return
+	}
+	var p providers.Provider
+	if err := s.store.ReadTenant(context.Background(), s.merchant, func(tx *store.Tx) error {
+		conn, err := tx.Connection(context.Background(), s.hp)
+		if err == nil {
+			p, err = s.svc.Provider(context.Background(), tx, conn)
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	receiver := p.(providers.CallbackReceiver)
+	kept, err := receiver.CleanCallback(raw)
+	if err != nil {
+		return // the line told nonsense
+	}
+	events, err := receiver.TranslateCallback(kept)
+	if err != nil {
+		return
+	}
+	for i := range events {
+		events[i].Recovered = rapid.Bool().Draw(t, "recovered")
+	}
+	if _, err := s.svc.Apply(context.Background(), s.merchant, s.hp, time.Time{}, kept, events, nil); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -247,7 +365,7 @@ func (s *shop) act(t *rapid.T, actor domain.Actor) {
 		return
 	}
 	id := rapid.SampledFrom(s.payments).Draw(t, "payment")
-	act := rapid.SampledFrom([]domain.Action{domain.ActRefund, domain.ActRefund, domain.ActVoid, domain.ActTip, domain.ActCapture, domain.ActIncrease, domain.ActDecrease}).Draw(t, "action")
+	act := rapid.SampledFrom([]domain.Action{domain.ActRefund, domain.ActRefund, domain.ActVoid, domain.ActVoidRefund, domain.ActTip, domain.ActCapture, domain.ActIncrease, domain.ActDecrease}).Draw(t, "action")
 	d, err := s.svc.Get(context.Background(), s.actor(domain.Owner), id)
 	if err != nil {
 		t.Fatal(err)
@@ -264,8 +382,12 @@ func (s *shop) act(t *rapid.T, actor domain.Actor) {
 	if act != domain.ActRefund {
 		in.Reason = ""
 	}
+	offered := d.Why
+	if d.Payment.ConnectionID == s.hp && rapid.Bool().Draw(t, "on terminal") {
+		in.Terminal.DeviceID, offered = s.device, d.OnTerminal
+	}
 	err = s.post(t, form{actor: actor, act: &in})
-	may, amount := d.Why[act] == domain.Possible, domain.AllowedAmount(domain.Standing{Payment: d.Payment, Transactions: d.Transactions, Caps: d.Caps}, act, in.Amount, in.Tip)
+	may, amount := offered[act] == domain.Possible && (!in.Terminal.IsZero() || !d.NeedsTerminal[act]), domain.AllowedAmount(domain.Standing{Payment: d.Payment, Transactions: d.Transactions, Caps: d.Caps}, act, in.Amount, in.Tip)
 	switch code := domain.CodeOf(err); {
 	case !actor.Role.May(act.Permission()):
 		if code != domain.Forbidden {
@@ -275,7 +397,7 @@ func (s *shop) act(t *rapid.T, actor domain.Actor) {
 	case may && amount == domain.Possible && code != "":
 		t.Fatalf("the page offers to %s %s, the use case says %v %v", act, in.Amount, err, domain.FieldsOf(err))
 	case !(may && amount == domain.Possible) && code == "":
-		t.Fatalf("the page refuses to %s %s (%q, %q), the use case does it", act, in.Amount, d.Why[act], amount)
+		t.Fatalf("the page refuses to %s %s (%q, %q), the use case does it", act, in.Amount, offered[act], amount)
 	}
 }
 
@@ -343,9 +465,12 @@ func (s *shop) settleDown(t *rapid.T) {
 		k.Faults.Reset()
 		k.Outcomes.Reset()
 	}
+	if err := s.sandbox.Handpoint.Set(sandboxhandpoint.Setting{Serial: sandboxhandpoint.TerminalSerial, Online: new(true), Busy: new(false)}); err != nil {
+		t.Fatal(err)
+	}
 	s.restart()
 	for _, pause := range []time.Duration{time.Minute, 10 * time.Minute, 10 * time.Minute, time.Hour, 25 * time.Hour} {
-		s.clock.advance(pause)
+		s.wait(t, pause)
 		s.askAll(t)
 	}
 	if left := s.open(t, asking); len(left) > 0 {
@@ -381,6 +506,7 @@ func (s *shop) judge(t *rapid.T) {
 	moved := map[string]bool{}
 	sums := map[string]map[string]int64{} // per original, per kind
 	sold := map[string]int64{}
+	refunded := map[string]string{} // what each refund gave back of
 	tips, lastTip := map[string]int{}, map[string]int64{}
 	forms := map[int64]int{}
 	for _, state := range []kit.State{s.sandbox.Handpoint.State(), s.sandbox.Cardflo.State()} {
@@ -413,7 +539,15 @@ func (s *shop) judge(t *rapid.T) {
 			if sums[c.OriginalID] == nil {
 				sums[c.OriginalID] = map[string]int64{}
 			}
-			sums[c.OriginalID][o.typ] += o.minor
+			switch sale, ofRefund := refunded[c.OriginalID]; {
+			case o.typ == "void" && ofRefund:
+				sums[sale]["refund"] -= o.minor
+			default:
+				sums[c.OriginalID][o.typ] += o.minor
+			}
+			if o.typ == "refund" {
+				refunded[c.ID] = c.OriginalID
+			}
 			if o.typ == "sale" || o.typ == "preauth" {
 				sold[c.ID] = c.AmountMinor
 				// A ledger counts a tip into its sale.
@@ -459,9 +593,9 @@ func (s *shop) judge(t *rapid.T) {
 			and a.action = 'payment.' || t.type || '.settled' and a.detail ->> 'transaction' = t.id::text order by a.seq desc limit 1)`,
 		"I4: more is refunded than captured": `select count(*) from payments where merchant_id = $1 and refunded_minor + held_minor > captured_minor`,
 		"the books are not the sum of the rows": `select count(*) from payments p, lateral (select
-				coalesce(sum(t.amount_minor) filter (where t.type in ('sale', 'capture')), 0) - coalesce(sum(t.amount_minor) filter (where t.type = 'void' and p.kind = 'sale'), 0) taken,
-				coalesce(sum(t.amount_minor) filter (where t.type = 'refund'), 0) refunded
-				from transactions t where t.merchant_id = $1 and t.payment_id = p.id and t.status = 'approved') x
+				coalesce(sum(t.amount_minor - t.tip_minor) filter (where t.type in ('sale', 'capture')), 0) - coalesce(sum(t.amount_minor - o.tip_minor) filter (where t.type = 'void' and o.type = 'sale'), 0) taken,
+				coalesce(sum(t.amount_minor) filter (where t.type = 'refund'), 0) - coalesce(sum(t.amount_minor) filter (where t.type = 'void' and o.type = 'refund'), 0) refunded
+				from transactions t left join transactions o on o.merchant_id = $1 and o.payment_id = p.id and o.provider_ref = t.original_ref and t.type = 'void' where t.merchant_id = $1 and t.payment_id = p.id and t.status = 'approved') x
 			where p.merchant_id = $1 and (p.captured_minor - p.tip_minor <> x.taken or p.refunded_minor <> x.refunded)`,
 	} {
 		var n int
@@ -474,28 +608,32 @@ func (s *shop) judge(t *rapid.T) {
 // judgeTips: a tip carries no reference of ours, so that only counts and the
 // last one can be held against each other.
 func (s *shop) judgeTips(t *rapid.T, there map[string]int, last map[string]int64) {
-	rows, err := s.owner.Query(`select coalesce(root.provider_ref, ''), p.tip_minor, p.status, count(x.id), count(x.id) filter (where x.status = 'approved'), count(x.id) filter (where x.status = 'needs_person')
+	rows, err := s.owner.Query(`select coalesce(root.provider_ref, ''), p.tip_minor, root.tip_minor, p.status, count(x.id), count(x.id) filter (where x.status = 'approved'), count(x.id) filter (where x.status = 'needs_person')
 		from payments p join transactions root on root.merchant_id = p.merchant_id and root.payment_id = p.id and root.type = 'sale'
 		left join transactions x on x.merchant_id = p.merchant_id and x.payment_id = p.id and x.type = 'tip_adjustment'
-		where p.merchant_id = $1 group by 1, 2, 3`, s.merchant)
+		where p.merchant_id = $1 group by 1, 2, 3, 4`, s.merchant)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = rows.Close() }()
 	for rows.Next() {
 		var ref, status string
-		var tip int64
+		var tip, atTerminal int64
 		var sent, approved, person int
-		if err := rows.Scan(&ref, &tip, &status, &sent, &approved, &person); err != nil {
+		if err := rows.Scan(&ref, &tip, &atTerminal, &status, &sent, &approved, &person); err != nil {
 			t.Fatal(err)
+		}
+		want := last[ref]
+		if there[ref] == 0 && status != "declined" && status != "not_charged" {
+			want = atTerminal
 		}
 		switch {
 		case there[ref] > sent:
 			t.Fatalf("I1: %d tips were set at the provider, %d were asked for", there[ref], sent)
 		case approved > there[ref]:
 			t.Fatalf("I3: %d tips are approved here, %d at the provider", approved, there[ref])
-		case person == 0 && status != "voided" && tip != last[ref]:
-			t.Fatalf("I3: the tip is %d here and %d at the provider", tip, last[ref])
+		case person == 0 && status != "voided" && tip != want:
+			t.Fatalf("I3: the tip is %d here and %d at the provider", tip, want)
 		}
 	}
 }

@@ -19,16 +19,16 @@ import (
 const (
 	terminalEvery = 2 * time.Second
 	terminalFor   = 3 * time.Minute
-	// A terminal's result is asked for so long after "never arrived", and so
+	// What ran on a terminal is asked for so long after "never arrived", and so
 	// often: the customer may show the card later than the provider expects, and
 	// the verdict is its gateway's, not the terminal's.
-	lateEvery = 15 * time.Second
+	lateEvery = 30 * time.Second
 	lateFor   = 15 * time.Minute
 )
 
 // askDelay is AskDelay, shorter while a payment runs on a terminal.
 func askDelay(x domain.Transaction, age time.Duration) time.Duration {
-	if !x.DeviceID.IsZero() && !x.Told() && age < terminalFor {
+	if x.OnTerminal() && age < terminalFor {
 		return terminalEvery
 	}
 	return AskDelay(age)
@@ -298,7 +298,7 @@ func believable(x domain.Transaction, typ domain.TransactionType, res providers.
 // lateOnTerminal says that a terminal may still deliver what its provider's
 // gateway said would never arrive.
 func (s *Service) lateOnTerminal(x domain.Transaction) bool {
-	return x.Status == domain.TxFailed && x.Reason == domain.ReasonNeverArrived && x.ResultRef != "" && s.now().Before(x.LastSendAt.Add(lateFor))
+	return x.Status == domain.TxFailed && x.Reason == domain.ReasonNeverArrived && x.OnTerminal() && s.now().Before(x.LastSendAt.Add(lateFor))
 }
 
 // notePhase notes how far a payment on a terminal is. It never goes back.
@@ -313,7 +313,7 @@ func (s *Service) notePhase(ctx context.Context, x domain.Transaction, phase dom
 // phaseOf is how far the provider's gateway says that it is.
 func phaseOf(x domain.Transaction, res providers.Result, running bool) domain.Phase {
 	switch {
-	case x.DeviceID.IsZero() || x.Told():
+	case !x.OnTerminal():
 		return domain.PhaseNone
 	case res.Outcome == providers.Pending && x.Type.Begins():
 		return domain.PhaseBank

@@ -97,6 +97,23 @@ func TestWhatTheGatewayDoesNotKnowIsDecidedAfterNinetySeconds(t *testing.T) {
 	}
 }
 
+func TestALateApprovalIsFoundThoughTheAnswerWasLost(t *testing.T) {
+	t.Parallel()
+	c := newCounter(t)
+	c.set(sandboxhandpoint.Setting{Serial: sandboxhandpoint.TerminalSerial, Seconds: new(400)})
+	c.fault(c.sandbox.Handpoint, kit.Fault{Kind: kit.FaultDropAfter})
+	x := c.take(c.sale(4250)).TransactionID
+	if got := c.after(95*time.Second, x); got.ResultRef != "" || got.Status != domain.TxFailed || got.Reason != domain.ReasonNeverArrived {
+		t.Fatalf("%q %s %s", got.ResultRef, got.Status, got.Reason)
+	}
+	if r := c.resolve(x); r.Again == 0 || r.Status != domain.TxFailed {
+		t.Errorf("%+v", r)
+	}
+	if got := c.after(310*time.Second, x); got.Status != domain.TxApproved || got.Before.Reason != domain.ReasonNeverArrived {
+		t.Errorf("%s, before %+v", got.Status, got.Before)
+	}
+}
+
 func TestAPaymentOnATerminalIsAskedForEveryTwoSecondsForThreeMinutes(t *testing.T) {
 	t.Parallel()
 	c := newCounter(t)

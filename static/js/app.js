@@ -69,7 +69,7 @@
         const shown = id === input.dataset.alone ? minor : sum;
         const bare = shown === null || (shown === 0n && target.dataset.bare !== undefined && target.dataset.zeroToo === undefined);
         if (bare && target.dataset.empty) target.textContent = target.dataset.empty;
-        else target.textContent = ((target.dataset.verb || "") + (bare ? target.dataset.bare ?? "–" : words(shown, set))).trim();
+        else target.textContent = ((target.dataset.verb || "") + (bare ? target.dataset.bare ?? "–" : words(shown, set))).trim() + (target.dataset.tail || "");
       }
     }
     const whole = input.dataset.partOf && document.getElementById(input.dataset.partOf);
@@ -96,6 +96,18 @@
     input.value = majorOf(minor, Number(set.exponent));
     if (!overLimit(minor, set) && minor > 0n) amountError(input, "");
   });
+  // A payment on a terminal is sent there: the button names the one that is chosen.
+  const nameTerminal = (form) => {
+    const go = form && $("[data-terminal-verb]", form);
+    if (!go || go.getAttribute("aria-busy") === "true") return;
+    go.dataset.usualVerb ??= go.dataset.verb;
+    go.dataset.usualBusy ??= go.dataset.busy;
+    const on = $("input[name=method]:checked", form)?.value === "terminal";
+    go.dataset.verb = on ? go.dataset.terminalVerb : go.dataset.usualVerb;
+    go.dataset.busy = on ? go.dataset.terminalBusy : go.dataset.usualBusy;
+    go.dataset.tail = (on && $("input[name=terminal]:checked", form)?.dataset.tail) || "";
+    for (const input of $$("[data-amount-for]", form)) showAmount(input);
+  };
   document.addEventListener("change", (event) => {
     const el = event.target;
     if (el.matches?.("select[data-currency]")) $$(`[data-currency-select="${CSS.escape(el.id)}"]`).forEach(showAmount);
@@ -113,6 +125,7 @@
       else delete root.dataset.theme;
     }
     if (el.matches?.("form[data-card-frame] input[name=method]")) dropToken(el.form);
+    if (el.matches?.("input[name=method], input[name=terminal]")) nameTerminal(el.form);
   });
 
   // ---- Forms. First press wins: the label says what is going on, and a second
@@ -184,14 +197,23 @@
   document.addEventListener("htmx:config:request", (event) => {
     const ctx = event.detail?.ctx;
     const cause = ctx?.sourceEvent;
-    if (ctx && ctx.request.method === "GET" && !cause?.isTrusted && cause?.type !== "click") ctx.request.headers["X-Background"] = "1";
+    if (!ctx || ctx.request.method !== "GET" || cause?.isTrusted || cause?.type === "click") return;
+    ctx.request.headers["X-Background"] = "1";
+    // What the stream tells of needs no timer.
+    if (cause?.type === "every" && streaming) event.preventDefault();
   });
   // The stream of changes: quiet while it stands, one line while it does not. Its
   // script asks again by itself; what the server refuses stays refused.
   const stream = document.getElementById("stream");
-  const notLive = (is) => { const line = stream && $("[data-not-live]", stream); if (line) line.hidden = !is; };
+  let streaming = false;
+  const notLive = (is) => {
+    streaming = !is;
+    const line = stream && $("[data-not-live]", stream);
+    if (line) line.hidden = !is || !!$("[hx-trigger*='every ']");
+  };
   for (const name of ["htmx:error", "htmx:response:error"]) stream?.addEventListener(name, (event) => { if (event.target === stream) notLive(true); });
   stream?.addEventListener("htmx:sse:after:connection", () => notLive(false));
+  stream?.addEventListener("htmx:sse:close", () => { streaming = false; });
   stream?.addEventListener("htmx:sse:error", (event) => {
     const { connection, status } = event.detail;
     if (!connection?.attempt) return; // the line broke, and is tried again at once
@@ -305,6 +327,7 @@
       if (target && !target.hasAttribute("aria-busy")) target.textContent = (target.dataset.verb || "") + el.dataset.fixed;
     }
     for (const el of $$("[data-amount-for]")) showAmount(el);
+    for (const el of $$("[data-terminal-verb]")) nameTerminal(el.form);
   };
   prepare();
   document.addEventListener("htmx:after:swap", prepare);
@@ -314,7 +337,17 @@
   // of a tick.
   const clocks = new WeakMap(); // element -> {left, since}
   const leftWords = (s) => (s <= 0 ? "now" : s < 60 ? s + " s left" : s < 3600 ? Math.floor(s / 60) + " min " + (s % 60) + " s left" : Math.floor(s / 3600) + " h " + Math.floor((s % 3600) / 60) + " min left");
+  const agoWords = (s) => (s < 60 ? s + " s ago" : Math.floor(s / 60) + " min " + (s % 60) + " s ago");
   const tick = () => {
+    for (const el of $$("[data-elapsed]")) {
+      let clock = clocks.get(el);
+      if (!clock || clock.elapsed !== el.dataset.elapsed) {
+        clock = { elapsed: el.dataset.elapsed, since: performance.now() };
+        clocks.set(el, clock);
+      }
+      const text = agoWords(Number(clock.elapsed) + Math.floor((performance.now() - clock.since) / 1000));
+      if (el.textContent !== text) el.textContent = text;
+    }
     for (const el of $$("[data-until]")) {
       let clock = clocks.get(el);
       if (!clock || clock.left !== el.dataset.left || clock.until !== el.dataset.until) {

@@ -187,7 +187,7 @@ var (
 
 // A page links to nothing that is not there.
 func TestPagesLinkOnlyToWhatExists(t *testing.T) {
-	exists := regexp.MustCompile(`^(/|/account|/connections|/connections/new(\?provider=[a-z]+)?|/connections/[0-9a-f-]{36}(/callbacks|/edit)?|/signin(\?.*)?|/payments(\?.*)?(#q)?|/payments\.csv(\?.*)?|/payments/new(\?.*)?|/payments/[0-9a-f-]{36}(/refund|/receipt|/capture|/increase|/decrease|/void|/tip|/provider|/settle(\?transaction=[0-9a-f-]{36})?|/link-cancel|/store-card|\?frame=1)?|/payouts/new(\?.*)?|/cards(\?.*)?|/cards/new(\?.*)?|/cards/[0-9a-f-]{36}/forget)$`)
+	exists := regexp.MustCompile(`^(/|/account|/connections|/connections/new(\?provider=[a-z]+)?|/connections/[0-9a-f-]{36}(/callbacks|/edit)?|/signin(\?.*)?|/payments(\?.*)?(#q)?|/payments\.csv(\?.*)?|/payments/new(\?.*)?|/payments/[0-9a-f-]{36}(/refund|/receipt|/capture|/increase|/decrease|/void|/void-refund|/tip|/provider|/settle(\?transaction=[0-9a-f-]{36})?|/link-cancel|/store-card|\?(frame=1|new=1|frame=1&new=1))?|/payouts/new(\?.*)?|/cards(\?.*)?|/cards/new(\?.*)?|/cards/[0-9a-f-]{36}/forget)$`)
 	each(t, func(t *testing.T, doc *goquery.Document) {
 		doc.Find("a[href], [hx-get]").Each(func(_ int, el *goquery.Selection) {
 			for _, attr := range []string{"href", "hx-get"} {
@@ -197,7 +197,7 @@ func TestPagesLinkOnlyToWhatExists(t *testing.T) {
 				}
 			}
 		})
-		actions := regexp.MustCompile(`^(/payments|/signin|/signin/totp|/signout|/setup/t|/account/theme|/connections|/connections/[0-9a-f-]{36}/(edit|test|pause|resume|remove|rotate(/(confirm|switch|cancel|retire))?)|/payments/[0-9a-f-]{36}/(refunds|capture|increase|decrease|void|tip|provider|settle|link-cancel|store-card|check(\?frame=1)?)|/payouts|/cards|/cards/[0-9a-f-]{36}/forget)$`)
+		actions := regexp.MustCompile(`^(/payments|/signin|/signin/totp|/signout|/setup/t|/account/theme|/connections|/connections/[0-9a-f-]{36}/(edit|test|pause|resume|remove|rotate(/(confirm|switch|cancel|retire))?)|/payments/[0-9a-f-]{36}/(refunds|capture|increase|decrease|void|void-refund|stop|print|tip|provider|settle|link-cancel|store-card|check(\?frame=1)?)|/payouts|/cards|/cards/[0-9a-f-]{36}/forget)$`)
 		doc.Find("form[action], [hx-post]").Each(func(_ int, el *goquery.Selection) {
 			for _, attr := range []string{"action", "hx-post"} {
 				if ref, ok := el.Attr(attr); ok && !actions.MatchString(ref) && !worklistActions.MatchString(ref) && !deviceActions.MatchString(ref) && !limitActions.MatchString(ref) {
@@ -271,7 +271,7 @@ func TestAnUnknownOutcomeForbidsTheRepeatAndSaysWhatHappensNext(t *testing.T) {
 		t.Errorf("can be refunded now: %s", got)
 	}
 	live := doc.Find("#payment-live")
-	if live.AttrOr("hx-trigger", "") != "every 3s, refresh" || live.AttrOr("hx-headers", "") != `{"X-Background":"1"}` {
+	if !strings.HasPrefix(live.AttrOr("hx-trigger", ""), "every 3s, refresh, payment-") || live.AttrOr("hx-headers", "") != `{"X-Background":"1"}` {
 		t.Error("the page does not follow the outcome as a background request")
 	}
 }

@@ -379,6 +379,7 @@ func samples(frameURL, origin string) []sample {
 	approvalSamples(add)
 	worklistSamples(add)
 	deviceSamples(add)
+	onTerminalSamples(add)
 	add("account", pages.Account(pages.AccountView{Layout: layout(), Name: "Maya Okafor", Email: "maya@harbourandrye.example", Role: "Owner", SignedInAt: now.Add(-time.Hour), EndsAt: now.Add(11 * time.Hour), IdleFor: 15 * time.Minute}))
 	add("card-return", pages.CardReturn(pages.CardReturnView{Outcome: "success"}))
 	return out

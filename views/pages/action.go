@@ -28,12 +28,13 @@ type actionWords struct {
 // actionTable is every action that the generic form carries out, and refund,
 // whose form is its own, for its button.
 var actionTable = map[domain.Action]actionWords{
-	domain.ActRefund:   {button: "Refund…", icon: "undo-2"},
-	domain.ActCapture:  {button: "Capture…", icon: "check", title: "Capture what is held", denied: "This cannot be captured", verb: "Capture ", busy: "Capturing", done: "Captured ", amount: "Amount to capture"},
-	domain.ActIncrease: {button: "Increase hold…", icon: "plus", title: "Increase the hold", denied: "This hold cannot be increased", verb: "Increase hold by ", busy: "Increasing", done: "The hold was increased by ", amount: "Amount to add"},
-	domain.ActDecrease: {button: "Decrease hold…", icon: "minus", title: "Decrease the hold", denied: "This hold cannot be decreased", verb: "Decrease hold by ", busy: "Decreasing", done: "The hold was decreased by ", amount: "Amount to release"},
-	domain.ActVoid:     {button: "Void…", icon: "ban", title: "Void this payment?", denied: "This cannot be voided", verb: "Void ", busy: "Voiding", done: "Voided ", keep: "Keep payment", red: true},
-	domain.ActTip:      {button: "Tip…", icon: "hand-coins", title: "Set the tip", denied: "No tip can be set here", verb: "Set tip of ", busy: "Setting", done: "The tip is now ", amount: "Tip"},
+	domain.ActRefund:     {button: "Refund…", icon: "undo-2"},
+	domain.ActCapture:    {button: "Capture…", icon: "check", title: "Capture what is held", denied: "This cannot be captured", verb: "Capture ", busy: "Capturing", done: "Captured ", amount: "Amount to capture"},
+	domain.ActIncrease:   {button: "Increase hold…", icon: "plus", title: "Increase the hold", denied: "This hold cannot be increased", verb: "Increase hold by ", busy: "Increasing", done: "The hold was increased by ", amount: "Amount to add"},
+	domain.ActDecrease:   {button: "Decrease hold…", icon: "minus", title: "Decrease the hold", denied: "This hold cannot be decreased", verb: "Decrease hold by ", busy: "Decreasing", done: "The hold was decreased by ", amount: "Amount to release"},
+	domain.ActVoid:       {button: "Void…", icon: "ban", title: "Void this payment?", denied: "This cannot be voided", verb: "Void ", busy: "Voiding", done: "Voided ", keep: "Keep payment", red: true},
+	domain.ActVoidRefund: {button: "Void refund…", icon: "ban", title: "Void the refund?", denied: "The refund cannot be voided", verb: "Void refund of ", busy: "Voiding", done: "Voided the refund of ", keep: "Keep refund", red: true},
+	domain.ActTip:        {button: "Tip…", icon: "hand-coins", title: "Set the tip", denied: "No tip can be set here", verb: "Set tip of ", busy: "Setting", done: "The tip is now ", amount: "Tip"},
 }
 
 func actionWordsOf(a domain.Action, kind domain.TransactionType) actionWords {
@@ -53,7 +54,7 @@ func (v ActionFormView) words() actionWords { return actionWordsOf(v.Action, v.P
 func (v ActionFormView) money(a money.Amount) string { return components.Format(a, v.ManyCurrencies) }
 
 // id is an element's id within this action's form.
-func (v ActionFormView) id(part string) string { return string(v.Action) + "-" + part }
+func (v ActionFormView) id(part string) string { return ActionPath(v.Action) + "-" + part }
 
 // actionLead says, in this order: where the money goes, when, and what cannot
 // be undone.
@@ -74,6 +75,8 @@ func actionLead(v ActionFormView) string {
 			return "All that is held on " + card + ", " + sum + ", is released. The customer’s bank usually frees it within a few days. A void cannot be undone."
 		}
 		return sum + " goes back to " + card + ", before the payment is settled. The charge usually disappears within a few days. A void cannot be undone."
+	case domain.ActVoidRefund:
+		return "The refund of " + sum + " to " + card + " is taken back, before its batch is settled. It no longer reaches the customer. A void cannot be undone."
 	case domain.ActTip:
 		return "Added to the " + v.money(v.bare()) + " sale on " + card + ". It is taken with the sale when the batch closes. It takes the place of any tip set before, and can be set again until then."
 	}
@@ -142,7 +145,7 @@ func amountHint(v ActionFormView) string {
 
 func actionErrors(v ActionFormView) []components.FieldError {
 	var errs []components.FieldError
-	for _, f := range []string{"amount", "tip", "final", "confirm", "note"} {
+	for _, f := range []string{"amount", "tip", "final", "confirm", "terminal", "note"} {
 		name := f
 		if f == "confirm" {
 			name = "confirm_tip"
@@ -167,6 +170,8 @@ func nothingDone(a domain.Action) string {
 		return "The hold was not changed."
 	case domain.ActVoid:
 		return "Nothing was voided."
+	case domain.ActVoidRefund:
+		return "The refund was not voided."
 	case domain.ActTip:
 		return "The tip was not changed."
 	}

@@ -1,6 +1,8 @@
 package pages
 
 import (
+	"strings"
+
 	"github.com/counterfoil/counterfoil/services/domain"
 	"github.com/counterfoil/counterfoil/services/money"
 	"github.com/counterfoil/counterfoil/views/layouts"
@@ -15,7 +17,7 @@ type ActionButton struct {
 
 // ActionFormView is the form of a change of a payment: capture, increase,
 // decrease, void or tip. It is posted to /payments/{id}/{action} as _csrf, _key
-// and the fields that the action has: amount, tip, final, confirm_tip, note and,
+// and the fields that the action has: amount, tip, final, confirm_tip, terminal, note and,
 // of a void, shown (the sum that the form showed). In the dialog it is sent by
 // htmx: answer a bad form with ActionForm and 422, or 409 when the payment
 // changed, a good one with HX-Redirect to the payment.
@@ -40,6 +42,7 @@ type ActionFormView struct {
 	FormError         string
 	Dialog            bool
 	ManyCurrencies    bool
+	Where             TerminalForm // the terminals that it can be done on
 }
 
 // ActionPageView is /payments/{id}/{action}, the same form as a page of its own.
@@ -50,7 +53,7 @@ type ActionPageView struct {
 }
 
 // ActionPath is an action's last part of the address.
-func ActionPath(a domain.Action) string { return string(a) }
+func ActionPath(a domain.Action) string { return strings.ReplaceAll(string(a), "_", "-") }
 
 // ActionTitle names an action's dialog: "Increase the hold".
 func ActionTitle(a domain.Action, kind domain.TransactionType) string {

@@ -34,7 +34,8 @@ type CardRow struct {
 }
 
 // NewCardView is /cards/new, posted to /cards as _csrf, _key, connection,
-// customer, email, method, card_token, card_brand, card_last4 and card_expiry.
+// customer, email, method, card_token, card_brand, card_last4, card_expiry and
+// terminal.
 type NewCardView struct {
 	Layout      layouts.Model
 	Connections []ConnectionChoice
@@ -47,6 +48,8 @@ type NewCardView struct {
 	Email          string
 	Method         domain.Method
 	Frame          *CardFrame
+	Page           bool // the provider's own page is possible
+	Terminal       TerminalForm
 
 	Errors    map[string]string
 	FormError string
@@ -70,7 +73,7 @@ func forgetURL(id domain.CardID) templ.SafeURL {
 }
 
 func newCardSummary(v NewCardView) (string, []components.FieldError) {
-	return formSummary(v.FormError, v.Errors, "Nothing was stored.", "connection", "customer", "email", "method")
+	return formSummary(v.FormError, v.Errors, "Nothing was stored.", "connection", "customer", "email", "method", "terminal")
 }
 
 // newCardFirst lets the script check the frame's radio unless another was chosen.
@@ -79,6 +82,14 @@ func newCardFirst(v NewCardView) templ.Attributes {
 		return templ.Attributes{"data-first": true}
 	}
 	return nil
+}
+
+// newCardFirstPlain is the way that is checked where no script runs.
+func newCardFirstPlain(v NewCardView) domain.Method {
+	if v.Terminal.Offered() && (v.Method == domain.MethodTerminal || !v.Page) {
+		return domain.MethodTerminal
+	}
+	return domain.MethodPage
 }
 
 func orWord(s, none string) string {

@@ -65,7 +65,7 @@ func (w opWords) with(text, amount string) string { return strings.ReplaceAll(te
 func resultNotes(v PaymentView) []note {
 	var notes []note
 	for i, t := range v.Transactions {
-		for n, one := range []func(PaymentView, domain.Transaction, bool) (note, bool){noteOf, lateNote, differenceNote} {
+		for n, one := range []func(PaymentView, domain.Transaction, bool) (note, bool){noteOf, lateNote, recoveredNote, differenceNote} {
 			if made, ok := one(v, t, i == 0); ok {
 				made.id = t.Reference + "-" + strconv.Itoa(n)
 				notes = append(notes, made)
@@ -111,6 +111,9 @@ func noteOf(v PaymentView, t domain.Transaction, newest bool) (note, bool) {
 		n.tell = "Look for our reference in " + possessive(provider) + " own pages, or call them."
 		return n, true
 	case domain.TxPending, domain.TxProcessing:
+		if r, ok := running(v); ok && r.ID == t.ID && !v.ForPerson[t.ID] {
+			return note{}, false // the steps say it
+		}
 		n := note{tone: "info", icon: "loader-circle", title: w.with(w.doing, amount), text: "Sent at " + at + ". This page follows what happens.", forbid: w.forbid}
 		switch {
 		case t.Type.Begins() && v.FrameURL != "":
@@ -375,6 +378,13 @@ func timelineWords(v PaymentView, t domain.Transaction) []string {
 	}
 	if t.Tip != (money.Amount{}) && t.Tip.IsPositive() && t.Type != domain.TipAdjustment {
 		out = append(out, v.Layout.Money(t.Tip)+" of it is a tip.")
+	}
+	if !t.DeviceID.IsZero() {
+		where := "On " + onDevice(v, t)
+		if t.Recovered {
+			where += "; the result came late, from its own memory"
+		}
+		out = append(out, where+".")
 	}
 	if t.Type == domain.Capture && t.Final && t.Status == domain.TxApproved {
 		out = append(out, "What was left of the hold was given back.")

@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"net/url"
 	"strings"
 	"time"
 
@@ -21,7 +22,7 @@ func liveAttributes(v PaymentView) templ.Attributes {
 	}
 	return templ.Attributes{
 		"hx-get":          liveURL(v),
-		"hx-trigger":      "every 3s, refresh",
+		"hx-trigger":      "every 3s, refresh, payment-" + v.Payment.ID.String() + " from:#stream, resync from:#stream",
 		"hx-target":       "#payment-live",
 		"hx-select":       "#payment-live",
 		"hx-swap":         "outerMorph",
@@ -31,12 +32,20 @@ func liveAttributes(v PaymentView) templ.Attributes {
 }
 
 // liveURL tells the server whether the loaded page may hold the provider's
-// frame: its frame-src was fixed when it was loaded.
+// frame, whose frame-src was fixed when it was loaded, and that the form led here.
 func liveURL(v PaymentView) string {
+	q := url.Values{}
 	if v.FrameNow {
-		return string(paymentURL(v.Payment.ID)) + "?frame=1"
+		q.Set("frame", "1")
 	}
-	return string(paymentURL(v.Payment.ID))
+	// Who was led here by the form is told the result in full, whenever it comes.
+	if v.JustTaken {
+		q.Set("new", "1")
+	}
+	if len(q) == 0 {
+		return string(paymentURL(v.Payment.ID))
+	}
+	return string(paymentURL(v.Payment.ID)) + "?" + q.Encode()
 }
 
 func checkURL(v PaymentView) string {
@@ -48,11 +57,16 @@ func checkURL(v PaymentView) string {
 
 // liveWords is what a reader is told when a poll brings a change.
 func liveWords(v PaymentView) string {
-	return "Payment " + v.Payment.Reference + ": " + v.Payment.Status.Label() + "."
+	words := v.Payment.Status.Label()
+	if t, ok := running(v); ok {
+		words = progressWords(v, t)
+	}
+	return "Payment " + v.Payment.Reference + ": " + words + "."
 }
 
 // headWords is the line under the amount: the card, and how it was taken.
-func headWords(p domain.Payment) string {
+func headWords(v PaymentView) string {
+	p := v.Payment
 	switch p.Method {
 	case domain.MethodFrame:
 		return p.Card.Prose() + ", by phone"
@@ -61,6 +75,11 @@ func headWords(p domain.Payment) string {
 	case domain.MethodCard:
 		return p.Card.Prose() + ", saved card"
 	case domain.MethodTerminal:
+		for _, t := range v.Transactions {
+			if d, ok := deviceOf(v, t); ok && t.Type.Begins() {
+				return p.Card.Prose() + ", on " + d.Label()
+			}
+		}
 		return p.Card.Prose() + ", on a terminal"
 	case domain.MethodSchedule:
 		return p.Card.Prose() + ", by a schedule"
@@ -189,9 +208,9 @@ func paymentFacts(v PaymentView) []components.Line {
 		components.Line{Label: "Through", Value: join(p.ConnectionName, providerWord(p))},
 	)
 	for i := len(v.Transactions) - 1; i >= 0; i-- {
-		if t := v.Transactions[i]; (t.Type == domain.Sale || t.Type == domain.Preauth) && t.ProviderRef != "" {
+		if t := v.Transactions[i]; (t.Type == domain.Sale || t.Type == domain.Preauth) && (t.ProviderRef != "" || !t.DeviceID.IsZero()) {
 			facts = append(facts, components.Line{Label: "Their reference", Value: t.ProviderRef, Mono: true},
-				components.Line{Label: "Schedule", Value: t.ScheduleRef, Mono: true}, components.Line{Label: "Terminal", Value: t.DeviceRef, Mono: true})
+				components.Line{Label: "Schedule", Value: t.ScheduleRef, Mono: true}, terminalFact(v, t))
 			break
 		}
 	}

@@ -11,8 +11,9 @@ import (
 
 // PaymentView is /payments/{id}. PaymentLive is its fragment: the whole of the
 // page below the breadcrumb, answered when HX-Target is "div#payment-live".
-// While Live is true it asks for itself every three seconds with the header
-// X-Background: 1, which must not extend the session.
+// While Live is true it asks for itself when the stream names it, every three
+// seconds where there is no stream, with the header X-Background: 1, which must
+// not extend the session.
 type PaymentView struct {
 	Layout  layouts.Model
 	Payment domain.Payment
@@ -53,6 +54,11 @@ type PaymentView struct {
 	GivesUpAt map[domain.TransactionID]time.Time
 	Receipt   components.Receipt
 	Begin     BeginningView
+	// Devices are the terminals that the operations ran on.
+	Devices map[domain.DeviceID]domain.Device
+	// MayStop says that the reader may stop what runs on a terminal, MayPrint that
+	// they may have a receipt printed on one.
+	MayStop, MayPrint bool
 	// Requests wait for another person's approval.
 	Requests []domain.Approval
 }
@@ -72,7 +78,7 @@ type ProviderMessage struct {
 }
 
 // RefundFormView is the form of a refund, posted to /payments/{id}/refunds as
-// _csrf, _key, kind (full or part), amount, full_amount (the sum that "all" showed), reason and note. In the dialog it
+// _csrf, _key, kind (full or part), amount, full_amount (the sum that "all" showed), reason, terminal and note. In the dialog it
 // is sent by htmx: answer a bad form with RefundForm and 422 (409 when the
 // maximum changed), a good one with HX-Redirect to the payment.
 type RefundFormView struct {
@@ -93,6 +99,7 @@ type RefundFormView struct {
 	Dialog      bool // in the dialog: Cancel closes it; otherwise it is a link back
 	// ManyCurrencies is the layout's: a fragment has no layout.
 	ManyCurrencies bool
+	Where          TerminalForm // the terminals that it can be done on
 }
 
 // The kinds of a refund.

@@ -10,7 +10,7 @@ import (
 )
 
 // PayoutView is /payouts/new, posted to /payouts as _csrf, _key, connection,
-// payment or card, amount, currency and note.
+// payment, card or terminal, amount, currency and note.
 type PayoutView struct {
 	Layout      layouts.Model
 	Connections []ConnectionChoice
@@ -25,13 +25,14 @@ type PayoutView struct {
 	Currency       money.Currency
 	Currencies     []CurrencyChoice
 	Note           string
+	Terminal       TerminalForm // where a card can be shown; with an earlier payment none
 
 	Errors    map[string]string
 	FormError string
 }
 
 func payoutSummary(v PayoutView) (string, []components.FieldError) {
-	return formSummary(v.FormError, v.Errors, "Nothing was paid out.", "connection", "amount", "currency", "card", "note")
+	return formSummary(v.FormError, v.Errors, "Nothing was paid out.", "connection", "amount", "currency", "card", "terminal", "note")
 }
 
 // formSummary is the summary above a form that came back; empty for one that is
@@ -57,7 +58,15 @@ func payoutURL(id domain.ConnectionID) templ.SafeURL {
 	return templ.SafeURL("/payouts/new?connection=" + id.String())
 }
 
-func payoutPossible(v PayoutView) bool { return !v.To.ID.IsZero() || len(v.Cards) > 0 }
+func payoutPossible(v PayoutView) bool {
+	return !v.To.ID.IsZero() || len(v.Cards) > 0 || v.Terminal.Offered()
+}
+
+// PayoutOnTerminal is the value of card where it is shown at a terminal.
+const PayoutOnTerminal = "terminal"
+
+// payoutOnTerminal says that a terminal was chosen, or that there is no other way.
+func payoutOnTerminal(v PayoutView) bool { return len(v.Cards) == 0 || v.Terminal.Chosen != "" }
 
 // payoutLabels are the places that show the typed amount.
 func payoutLabels(v PayoutView) string {

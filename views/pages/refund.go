@@ -18,7 +18,7 @@ func kindOf(v RefundFormView) string {
 
 func refundErrors(v RefundFormView) []components.FieldError {
 	var errs []components.FieldError
-	for _, f := range []components.FieldError{{Field: "amount"}, {Field: "kind"}, {Field: "reason"}, {Field: "note"}} {
+	for _, f := range []components.FieldError{{Field: "amount"}, {Field: "kind"}, {Field: "reason"}, {Field: "terminal"}, {Field: "note"}} {
 		if text := v.Errors[f.Field]; text != "" {
 			id := "refund-" + f.Field
 			if f.Field == "kind" {

@@ -30,7 +30,7 @@ func join(a, b string) string {
 // takeSummary is the summary above the form: nothing for a form that is shown
 // for the first time.
 func takeSummary(v TakePaymentView) (title string, errs []components.FieldError) {
-	for _, name := range []string{"kind", "amount", "surcharge", "currency", "order_reference", "email", "capture_after", "expires", "send_by_email", "method", "card_token", "card"} {
+	for _, name := range []string{"kind", "amount", "surcharge", "currency", "order_reference", "email", "capture_after", "expires", "send_by_email", "method", "card_token", "card", "terminal", "tip_percents", "metadata", "skip_signature", "store_card", "customer"} {
 		if text := v.Errors[name]; text != "" {
 			field := name
 			if name == "card_token" {
@@ -195,10 +195,45 @@ func usable(cards []CardChoice) int {
 }
 
 func canPay(v TakePaymentView) bool {
-	return kindOrSale(v) == KindLink || v.Frame != nil || v.Page || (v.CardsOffered && usable(v.Cards) > 0)
+	return kindOrSale(v) == KindLink || v.Frame != nil || v.Page || (v.CardsOffered && usable(v.Cards) > 0) || v.Terminal.Offered()
+}
+
+// onlyTerminals says that the form takes cards on a terminal and no other way.
+func onlyTerminals(v TakePaymentView) bool {
+	return kindOrSale(v) != KindLink && v.Terminal.Offered() && v.Frame == nil && !v.Page && !(v.CardsOffered && usable(v.Cards) > 0)
+}
+
+// presentWords says whether the card is there.
+func presentWords(v TakePaymentView) string {
+	switch {
+	case onlyTerminals(v):
+		return "Card present"
+	case v.Terminal.Offered():
+		return ""
+	}
+	return "Card not present"
+}
+
+// sendsTo are the button's words for a payment on a terminal: it is sent there.
+func sendsTo(v TakePaymentView) templ.Attributes {
+	if kindOrSale(v) == KindLink || !v.Terminal.Offered() {
+		return nil
+	}
+	return templ.Attributes{"data-terminal-verb": "Send ", "data-terminal-busy": "Sending"}
+}
+
+// goWords is the button as the server writes it.
+func goWords(v TakePaymentView) string {
+	if onlyTerminals(v) {
+		return "Send to the terminal"
+	}
+	return kindWords[kindOrSale(v)].bare
 }
 
 func noMethodWords(v TakePaymentView) string {
+	if why := v.Unavailable[domain.MethodTerminal]; why != "" {
+		return why
+	}
 	if v.CardsOffered {
 		return "This connection charges saved cards only, and none is stored yet."
 	}
@@ -213,10 +248,14 @@ func firstWithoutScript(v TakePaymentView) domain.Method {
 		return domain.MethodPage
 	case v.Method == domain.MethodCard && cards:
 		return domain.MethodCard
+	case v.Method == domain.MethodTerminal && v.Terminal.Offered():
+		return domain.MethodTerminal
 	case v.Page:
 		return domain.MethodPage
 	case cards:
 		return domain.MethodCard
+	case v.Terminal.Offered():
+		return domain.MethodTerminal
 	}
 	return ""
 }
@@ -232,7 +271,8 @@ func firstMark(v TakePaymentView) templ.Attributes {
 
 // methodID gives the first usable radio the id that an error links to.
 func methodID(v TakePaymentView, m domain.Method) templ.Attributes {
-	if v.Frame == nil && ((v.Page && m == domain.MethodPage) || (!v.Page && m == domain.MethodCard)) {
+	cards := v.CardsOffered && !v.Page
+	if v.Frame == nil && ((v.Page && m == domain.MethodPage) || (cards && m == domain.MethodCard) || (!v.Page && !cards && m == domain.MethodTerminal)) {
 		return templ.Attributes{"id": "method"}
 	}
 	return nil

@@ -11,7 +11,9 @@ import (
 // that connection, posted to /payments as _csrf, _key, connection, amount,
 // kind, surcharge, capture_after, expires, send_by_email, currency,
 // order_reference, email, method, card, card_token, card_brand, card_last4,
-// card_expiry and confirm_duplicate. On 422 the values come back in it, never card
+// card_expiry, confirm_duplicate and, for a payment on a terminal, terminal,
+// tip_percents, tip_amount, tip_skip, metadata, skip_signature, skip_pin,
+// no_duplicate_check, store_card and customer. On 422 the values come back in it, never card
 // data.
 type TakePaymentView struct {
 	Layout      layouts.Model
@@ -34,6 +36,7 @@ type TakePaymentView struct {
 	Page           bool          // the provider's own page is possible
 	Cards          []CardChoice
 	CardsOffered   bool // the connection takes stored cards, even if none is stored
+	Terminal       TerminalForm
 	// Unavailable says, per method that is not possible, why.
 	Unavailable map[domain.Method]string
 
