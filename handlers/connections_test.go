@@ -18,6 +18,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/counterfoil/counterfoil/services/connections"
+	"github.com/counterfoil/counterfoil/services/devices"
 	"github.com/counterfoil/counterfoil/services/domain"
 	"github.com/counterfoil/counterfoil/services/money"
 	"github.com/counterfoil/counterfoil/services/payments"
@@ -97,6 +98,7 @@ func newDesk(t *testing.T) *desk {
 	d.svc = &connections.Service{Store: d.store, Registry: registry, Secrets: d.sealer, Now: d.clock.Now, Transport: transport, PublicURL: "https://pay.example.com"}
 	h.Service, h.SignIn = d.svc, d.signin
 	p.Service = payments.New(payments.Config{Store: d.store, Registry: registry, Secrets: d.sealer, Now: d.clock.Now, Log: slog.New(slog.NewTextHandler(d.log, nil)), Transport: transport, PublicURL: d.svc.PublicURL})
+	p.Devices = devices.New(devices.Config{Store: d.store, Binder: p.Service, Now: d.clock.Now, Log: quiet})
 	d.addUser("olive@example.com", domain.Owner)
 	d.owner = d.browser().signIn("olive@example.com")
 	return d

@@ -23,7 +23,7 @@ import (
 
 // listParams are the parts of the query string that narrow the list. "after"
 // and "limit" are not among them: a link to another filter starts at the newest.
-var listParams = []string{"q", "status", "type", "method", "from", "to", "min", "max", "currency", "connection"}
+var listParams = []string{"q", "status", "type", "method", "from", "to", "min", "max", "currency", "connection", "device"}
 
 // parseFilter reads the list's filter from the query string. errs holds one
 // sentence per parameter that cannot be meant; none of them is quietly dropped.
@@ -72,6 +72,12 @@ func parseFilter(q url.Values, merchant domain.Merchant) (f domain.PaymentFilter
 			continue
 		}
 		f.Connections = append(f.Connections, id)
+	}
+	if s := q.Get("device"); s != "" {
+		var err error
+		if f.Device, err = domain.ParseDeviceID(s); err != nil {
+			errs["device"] = "There is no such terminal."
+		}
 	}
 	parseDays(q, merchant.Location(), &f, errs)
 	parseBounds(q, merchant, &f, errs)
@@ -234,7 +240,7 @@ func tabs(kept url.Values, now time.Time) []components.Tab {
 func filterView(kept url.Values, f domain.PaymentFilter, errs map[string]string, merchant domain.Merchant, l payments.Listing, m layouts.Model) pages.PaymentsFilter {
 	v := pages.PaymentsFilter{
 		Q: kept.Get("q"), From: kept.Get("from"), To: kept.Get("to"), Min: kept.Get("min"), Max: kept.Get("max"), Errors: errs, ClearURL: "/payments",
-		Type: kept.Get("type"), Statuses: pages.StatusOptions(f.Statuses), Methods: pages.MethodOptions(f.Methods),
+		Type: kept.Get("type"), Device: kept.Get("device"), Statuses: pages.StatusOptions(f.Statuses), Methods: pages.MethodOptions(f.Methods),
 	}
 	chip := func(label string, names ...string) {
 		rest := url.Values{}
@@ -256,6 +262,11 @@ func filterView(kept url.Values, f domain.PaymentFilter, errs map[string]string,
 	}
 	if len(f.Methods) > 0 {
 		chip("How: "+join(f.Methods, domain.Method.Label), "method")
+	}
+	if name := l.Device.Label(); !l.Device.ID.IsZero() {
+		chip("Terminal: "+name, "device")
+	} else if v.Device != "" {
+		chip("Terminal: not known", "device")
 	}
 	z := m.Zone()
 	switch last := f.To.Add(-time.Nanosecond); { // an instant of the last day

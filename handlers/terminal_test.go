@@ -167,6 +167,14 @@ func TestWhatCanBeDoneOnATerminalIsOfferedThere(t *testing.T) {
 		t.Errorf("%d commands were written", n)
 	}
 
+	// The list can be narrowed to one terminal.
+	sh.sell(b, "17.00")
+	list := b.get("/payments?device=" + till.String()).wants(t, http.StatusOK).doc(t)
+	if rows := list.Find("tbody .rowlink").Length(); rows != 1 || !strings.Contains(list.Find(".chips, main").Text(), "Terminal: "+name) {
+		t.Errorf("%d payments of one terminal", rows)
+	}
+	b.get("/payments?device=x").wants(t, http.StatusUnprocessableEntity)
+
 	// A refund goes through the provider, or to the terminal that is chosen.
 	form := sh.refundForm(b, payment, url.Values{"amount": {"12.00"}, "terminal": {till.String()}})
 	if doc := b.get(payment + "/refund").doc(t); doc.Find(`#refund-terminal option[value="`+till.String()+`"]`).Length() != 1 {

@@ -27,6 +27,7 @@ type PaymentFilter struct {
 	Methods     []Method
 	Connections []ConnectionID
 	Currencies  []money.Currency
+	Device      DeviceID        // payments with an operation on that terminal
 	Type        TransactionType // Refund: payments with refunds
 	// MinMinor and MaxMinor bound the amount, inclusive, in minor units; zero is
 	// no bound. They make sense for currencies of one exponent.
@@ -43,7 +44,7 @@ type PaymentFilter struct {
 // Empty says that no condition narrows the list.
 func (f PaymentFilter) Empty() bool {
 	return f.Query == "" && len(f.Statuses) == 0 && f.Type == "" && len(f.Methods) == 0 && len(f.Connections) == 0 && len(f.Currencies) == 0 &&
-		f.MinMinor == 0 && f.MaxMinor == 0 && f.From.IsZero() && f.To.IsZero()
+		f.Device.IsZero() && f.MinMinor == 0 && f.MaxMinor == 0 && f.From.IsZero() && f.To.IsZero()
 }
 
 // Cursor is a place in a list ordered by time and id, newest first. The zero

@@ -189,13 +189,15 @@ type Listing struct {
 	// FirstDay says that the merchant has no payment at all, not merely none
 	// that matches.
 	FirstDay bool
+	// Device is the terminal that the filter names; zero when there is none.
+	Device domain.Device
 	// Jump is set when the query is the reference of exactly one payment.
 	Jump domain.PaymentID
 }
 
 // List reads a page of payments. It needs payments:read. It sends two
-// statements, three for a query that can be a reference, one more when the page
-// is empty.
+// statements, three for a query that can be a reference, one more for a terminal
+// and one when the page is empty.
 func (s *Service) List(ctx context.Context, actor domain.Actor, merchant domain.Merchant, f domain.PaymentFilter) (Listing, error) {
 	if err := actor.Require(domain.PaymentsRead); err != nil {
 		return Listing{}, err
@@ -219,6 +221,11 @@ func (s *Service) List(ctx context.Context, actor domain.Actor, merchant domain.
 		}
 		if out.Connections, err = tx.Connections(ctx); err != nil {
 			return err
+		}
+		if !f.Device.IsZero() {
+			if out.Device, err = tx.Device(ctx, f.Device); err != nil && domain.CodeOf(err) != domain.NotFound {
+				return err
+			}
 		}
 		if len(out.Payments) == 0 {
 			any, err := tx.ListPayments(ctx, domain.PaymentFilter{Limit: 1})

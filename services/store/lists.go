@@ -36,6 +36,9 @@ func paymentConditions(m domain.MerchantID, f domain.PaymentFilter) *conditions 
 	anyOf(c, "p.method", f.Methods, func(v domain.Method) string { return string(v) })
 	anyOf(c, "p.connection_id", f.Connections, func(v domain.ConnectionID) string { return v.String() })
 	anyOf(c, "p.currency", f.Currencies, money.Currency.Code)
+	if !f.Device.IsZero() {
+		c.add("exists (select 1 from transactions x where x.merchant_id = %s and x.device_id = %s and x.payment_id = p.id)", m, f.Device)
+	}
 	if f.Type == domain.Refund {
 		c.add("(p.refunded_minor > 0 or p.held_minor > 0)")
 	}

@@ -199,13 +199,14 @@
     const cause = ctx?.sourceEvent;
     if (!ctx || ctx.request.method !== "GET" || cause?.isTrusted || cause?.type === "click") return;
     ctx.request.headers["X-Background"] = "1";
-    // What the stream tells of needs no timer.
-    if (cause?.type === "every" && streaming) event.preventDefault();
+    // What the stream tells of needs no timer, or only a slow one, in case that the
+    // line has died and nobody has noticed.
+    if (cause?.type === "every" && streaming && (skipped = (skipped + 1) % 5) !== 0) event.preventDefault();
   });
   // The stream of changes: quiet while it stands, one line while it does not. Its
   // script asks again by itself; what the server refuses stays refused.
   const stream = document.getElementById("stream");
-  let streaming = false;
+  let streaming = false, skipped = 0;
   const notLive = (is) => {
     streaming = !is;
     const line = stream && $("[data-not-live]", stream);

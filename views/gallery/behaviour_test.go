@@ -248,6 +248,7 @@ func TestThePageFollowsTheOutcomeQuietly(t *testing.T) {
 	page := look(t, s, "/g/payment-refund-unknown", playwright.BrowserNewContextOptions{})
 	must(t, page.GetByText("Provider messages").Last().Click())
 	must(t, page.Locator("#refund-open").Focus())
+	s.events <- "event: payment-" + v.Payment.ID.String() + "\ndata: 1\n\n"
 	select {
 	case h := <-s.polls:
 		if h.Get("X-Background") != "1" || h.Get("HX-Request") != "true" {
@@ -256,6 +257,7 @@ func TestThePageFollowsTheOutcomeQuietly(t *testing.T) {
 	case <-time.After(10 * time.Second):
 		t.Fatal("no poll came")
 	}
+	s.events <- "event: resync\ndata: \n\n"
 	must(t, expect.Locator(page.Locator(".note.unknown")).ToBeHidden())
 	must(t, expect.Locator(page.Locator("#refund-open")).ToBeFocused())
 	if got := eval(t, page, `() => document.querySelectorAll("#payment-live details[open]").length`); got != 1 {
@@ -264,11 +266,12 @@ func TestThePageFollowsTheOutcomeQuietly(t *testing.T) {
 	for len(s.polls) > 0 {
 		<-s.polls
 	}
-	// Three more intervals of silence.
+	// It asks neither for what it hears nor by its timer, which has one interval.
+	s.events <- "event: payment-" + v.Payment.ID.String() + "\ndata: 1\n\n"
 	select {
 	case <-s.polls:
 		t.Error("it still polls after the outcome is known")
-	case <-time.After(7 * time.Second):
+	case <-time.After(4 * time.Second):
 	}
 }
 
@@ -285,6 +288,7 @@ func TestTheProvidersFrameStaysWhileThePagePolls(t *testing.T) {
 	page := look(t, s, "/g/payment-card-entry", playwright.BrowserNewContextOptions{})
 	must(t, page.FrameLocator("iframe").Locator("#pan").Fill("4111"))
 	for range 2 {
+		s.events <- "event: payment-" + entry.Payment.ID.String() + "\ndata: 1\n\n"
 		select {
 		case <-s.polls:
 		case <-time.After(10 * time.Second):
@@ -375,6 +379,7 @@ func TestAnAnswerWithoutThePaymentWipesNothing(t *testing.T) {
 				s.fragment, s.reswap = buf.Bytes, "none"
 			}
 			page := look(t, s, "/g/payment-unknown", playwright.BrowserNewContextOptions{})
+			s.events <- "event: resync\ndata: \n\n"
 			must(t, expect.Locator(page.Locator("#flash")).ToContainText(c.note))
 			must(t, expect.Locator(page.Locator(".note.unknown")).ToContainText("Do not charge again."))
 		})

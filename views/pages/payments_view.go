@@ -41,6 +41,7 @@ type PaymentsFilter struct {
 	Min         string
 	Max         string
 	Statuses    []components.Option // field status, several
+	Device      string              // a terminal, from the address
 	Methods     []components.Option // field method, several
 	Type        string              // field type, kept when the form is sent again
 	Currencies  []components.Option // field currency, several; fewer than two: not shown
