@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 
@@ -9,8 +10,8 @@ import (
 
 // Three of the demo's terminals, one for each thing that happens to it here; other tests leave them alone.
 const (
-	goesOffline = "2740013262" // Terrace
-	isBusy      = "1640013848" // Kitchen bar, which the demo begins with off line
+	goesOffline = "SN-0001"    // Counter, of CloudFlow
+	isBusy      = "1850025030" // Till 1
 	runsLow     = "0821032398" // Market 1
 )
 
@@ -46,15 +47,15 @@ func (v *visitor) result(serial string) playwright.Locator {
 
 func TestTheWallFollowsTerminalsAndACommandHasAResultForEach(t *testing.T) {
 	t.Parallel()
-	hp := shop.emulator("handpoint")
-	set := func(body map[string]any) { t.Helper(); hp.post(t, "device", body) }
-	set(map[string]any{"serial": goesOffline, "online": false})
-	set(map[string]any{"serial": isBusy, "online": true, "busy": true})
-	set(map[string]any{"serial": runsLow, "battery": 8, "charging": false})
-	t.Cleanup(func() {
-		set(map[string]any{"serial": goesOffline, "online": true})
-		set(map[string]any{"serial": isBusy, "online": false, "busy": false})
-	})
+	hp, cf := shop.emulator("handpoint"), shop.emulator("cloudflow")
+	happen := func(offline, busy bool) {
+		t.Helper()
+		cf.post(t, "device", map[string]any{"reference_id": "dev-online-0001", "connected": !offline})
+		hp.post(t, "device", map[string]any{"serial": isBusy, "busy": busy})
+	}
+	happen(true, true)
+	hp.post(t, "device", map[string]any{"serial": runsLow, "battery": 8, "charging": false})
+	t.Cleanup(func() { happen(false, false) })
 
 	v := visit(t, shop, options{as: owner})
 	v.goTo("/devices")
@@ -67,16 +68,16 @@ func TestTheWallFollowsTerminalsAndACommandHasAResultForEach(t *testing.T) {
 
 	v.command("Check now", "Check 3 terminals", goesOffline, isBusy, runsLow)
 	must(t, expect.Locator(v.result(runsLow)).ToContainText("Confirmed"))
-	must(t, expect.Locator(v.result(goesOffline)).ToContainText("(1002)"))
+	must(t, expect.Locator(v.result(goesOffline)).ToContainText("(connectionLost)"))
 	must(t, expect.Locator(v.result(isBusy)).ToContainText("(1001)"))
 	v.look("results of a check")
 
 	// The page that was open all the time shows it without being loaded again.
 	must(t, expect.Locator(wall.card(goesOffline)).ToContainText("Offline"))
-	must(t, expect.Locator(wall.card(goesOffline)).ToContainText("The terminal does not answer (1002)"))
+	must(t, expect.Locator(wall.card(goesOffline)).ToContainText("The terminal is not connected (connectionLost)"))
 	must(t, expect.Locator(wall.card(isBusy)).ToContainText("In a payment"))
 	must(t, expect.Locator(wall.card(runsLow)).ToContainText("Battery 8%, not charging"))
-	must(t, expect.Locator(wall.page.Locator("#devices-head")).ToContainText("Needs attention 1"))
+	must(t, expect.Locator(wall.page.Locator("#devices-head")).ToContainText(regexp.MustCompile(`In a payment\s+[1-9]`)))
 	wall.everyWidth("wall")
 
 	wall.command("Restart", "Force 2 terminals to restart", isBusy, runsLow)
