@@ -7,11 +7,11 @@ import (
 	"github.com/playwright-community/playwright-go"
 )
 
-// The emulator's terminals that this test has for itself.
+// The emulator's terminals that these tests have for themselves, one each; the
+// wall's test has the others.
 const (
 	slowTill = "1850025041"
-	busyTill = "2740013262"
-	awayTill = "1640013848"
+	busyTill = "1850025030" // and away, after that
 )
 
 // till chooses a terminal by its serial number, and gives the words that the button has for it.
@@ -95,16 +95,19 @@ func TestATerminalThatIsBusyAwayOrStopped(t *testing.T) {
 	v.click(v.roleLike("button", "^Read the lists anew").First())
 	v.at(`/devices.*`)
 
+	t.Cleanup(func() {
+		hp.post(t, "device", map[string]any{"serial": busyTill, "online": true, "busy": false, "seconds": 1})
+	})
 	hp.post(t, "device", map[string]any{"serial": busyTill, "busy": true})
 	v.sendTo(busyTill, "40.37", "TILL-2")
 	v.sees("Nothing was taken.", "The terminal is busy with something else.")
 	v.look("busy")
-	hp.post(t, "device", map[string]any{"serial": awayTill, "online": false})
-	v.sendTo(awayTill, "40.47", "TILL-3")
+	hp.post(t, "device", map[string]any{"serial": busyTill, "busy": false, "online": false})
+	v.sendTo(busyTill, "40.47", "TILL-3")
 	v.sees("Nothing was taken.", "The terminal is not connected, and nothing was sent to it.")
 	v.look("away")
 
-	hp.post(t, "device", map[string]any{"serial": busyTill, "busy": false, "seconds": 90})
+	hp.post(t, "device", map[string]any{"serial": busyTill, "online": true, "seconds": 90})
 	name := v.sendTo(busyTill, "40.57", "TILL-4")
 	v.sees("Waiting for card or PIN on " + name)
 	v.click(v.page.Locator("#stop"))

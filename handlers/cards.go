@@ -111,7 +111,7 @@ func (h *Payments) newCardPage(c echo.Context, status int, o payments.Options, t
 		web.AllowFrame(c, o.Frame.Origin)
 	}
 	v.Page = o.Caps.Has(domain.CanRegisterCard)
-	v.Terminal = terminalForm(o.Terminals, typed)
+	v.Terminal = terminalForm(c, o.Terminals, typed)
 	if m, ok := domain.ParseMethod(typed.Get("method")); ok {
 		v.Method = m
 	}
@@ -143,6 +143,7 @@ func (h *Payments) registerCard(c echo.Context) error {
 	taken, err := h.Service.RegisterCard(c.Request().Context(), web.Actor(c), in)
 	switch domain.CodeOf(err) {
 	case "":
+		rememberTerminal(c, in.Terminal.DeviceID)
 		return web.Redirect(c, "/payments/"+taken.PaymentID.String()+"?new=1")
 	case domain.Invalid:
 		return again(http.StatusUnprocessableEntity, form.Key(), domain.FieldsOf(err), "")

@@ -53,7 +53,7 @@ func (h *Payments) payoutPage(c echo.Context, status int, o payments.Options, ty
 		v.Cards = append(v.Cards, pages.CardChoice{Card: card, Chosen: card.ID.String() == typed.Get("card") || len(o.Cards) == 1 && i == 0})
 	}
 	if o.To.ID.IsZero() {
-		v.Terminal = terminalForm(o.Terminals, typed)
+		v.Terminal = terminalForm(c, o.Terminals, typed)
 		v.Terminal.Only = !o.Caps.Has(domain.CanPayout)
 		if v.Terminal.Only {
 			v.Cards = nil
@@ -109,6 +109,7 @@ func (h *Payments) payOut(c echo.Context) error {
 	taken, err := h.Service.Payout(c.Request().Context(), web.Actor(c), in)
 	switch domain.CodeOf(err) {
 	case "":
+		rememberTerminal(c, in.Terminal.DeviceID)
 		return web.Redirect(c, "/payments/"+taken.PaymentID.String()+"?new=1")
 	case domain.Invalid:
 		return again(http.StatusUnprocessableEntity, form.Key(), domain.FieldsOf(err), "")

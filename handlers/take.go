@@ -179,7 +179,7 @@ func (h *Payments) takePage(c echo.Context, status int, o payments.Options, type
 		v.Page = o.Why.Ways[domain.MethodPage] == ""
 		v.CardsOffered = o.Why.Ways[domain.MethodCard] == "" && len(o.Cards) > 0
 		if o.Why.Ways[domain.MethodTerminal] == "" {
-			v.Terminal = terminalForm(o.Terminals, typed)
+			v.Terminal = terminalForm(c, o.Terminals, typed)
 			v.Terminal.Asks = v.Kind == payments.KindSale
 			if len(o.Terminals) == 0 {
 				v.Unavailable = map[domain.Method]string{domain.MethodTerminal: "No terminal of this connection is listed yet. Read the list anew under Devices."}
@@ -253,6 +253,7 @@ func (h *Payments) take(c echo.Context) error {
 	}
 	switch domain.CodeOf(err) {
 	case "":
+		rememberTerminal(c, in.Terminal.DeviceID)
 		return web.Redirect(c, "/payments/"+taken.PaymentID.String()+"?new=1")
 	case domain.Invalid:
 		return again(http.StatusUnprocessableEntity, form.Key(), domain.FieldsOf(err), "", nil)

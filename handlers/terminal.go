@@ -25,6 +25,29 @@ func (h *Payments) terminalRoutes() []web.Route {
 // terminalFields are what a form may say of a payment on a terminal.
 var terminalFields = []string{"terminal", "tip_percents", "tip_amount", "tip_skip", "metadata", "skip_signature", "skip_pin", "no_duplicate_check", "store_card", "customer"}
 
+// terminalCookie remembers, per browser, which terminal it last sent a payment
+// to: a till's computer stands beside its terminal. It holds no secret.
+const terminalCookie = "__Host-counterfoil-terminal"
+
+// lastTerminal is the terminal that this browser last sent a payment to; empty
+// when there is none.
+func lastTerminal(c echo.Context) string {
+	if cookie, err := c.Request().Cookie(terminalCookie); err == nil {
+		if id, err := domain.ParseDeviceID(cookie.Value); err == nil {
+			return id.String()
+		}
+	}
+	return ""
+}
+
+// rememberTerminal keeps where a payment was sent.
+func rememberTerminal(c echo.Context, id domain.DeviceID) {
+	if id.IsZero() {
+		return
+	}
+	c.SetCookie(&http.Cookie{Name: terminalCookie, Value: id.String(), Path: "/", MaxAge: 365 * 24 * 60 * 60, HttpOnly: true, Secure: true, SameSite: http.SameSiteLaxMode})
+}
+
 // readTerminal reads how a payment runs on a terminal; errs holds one sentence
 // for each field that cannot be read. A terminal that is none is left zero, and
 // the use case asks for one.
@@ -49,8 +72,8 @@ func readTerminal(form web.Values, errs map[string]string) domain.OnTerminal {
 }
 
 // terminalForm is what a form offers of terminals, with what was typed.
-func terminalForm(all []domain.Device, typed web.Values) pages.TerminalForm {
-	return pages.TerminalForm{Terminals: all, Chosen: typed.Get("terminal"), TipPercents: typed.Get("tip_percents"), Metadata: typed.Get("metadata"), Customer: typed.Get("customer"),
+func terminalForm(c echo.Context, all []domain.Device, typed web.Values) pages.TerminalForm {
+	return pages.TerminalForm{Terminals: all, Chosen: typed.Get("terminal"), Last: lastTerminal(c), TipPercents: typed.Get("tip_percents"), Metadata: typed.Get("metadata"), Customer: typed.Get("customer"),
 		TipAmount: typed.Get("tip_amount") == yes, TipSkip: typed.Get("tip_skip") == yes, SkipSignature: typed.Get("skip_signature") == yes, SkipPIN: typed.Get("skip_pin") == yes,
 		NoDuplicateCheck: typed.Get("no_duplicate_check") == yes, StoreCard: typed.Get("store_card") == yes}
 }

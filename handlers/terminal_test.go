@@ -101,7 +101,23 @@ func TestAPaymentOnATerminalIsFollowedOnItsPage(t *testing.T) {
 	till, name := sh.till()
 	sh.takes(300)
 	form := sh.onTill(b, till, "42.00")
+	// Of several terminals none is guessed.
+	empty := "/payments/new?connection=" + sh.handpoint.String() + "&method=terminal"
+	if doc := b.form(empty).doc(t); doc.Find("input[name=terminal]").Length() < 2 || doc.Find("input[name=terminal][checked]").Length() != 0 {
+		t.Error("a terminal is chosen that nobody chose")
+	}
 	a := b.post("/payments", form).wants(t, http.StatusSeeOther)
+	for _, cookie := range a.Cookies() {
+		if cookie.Name == terminalCookie && (!cookie.HttpOnly || !cookie.Secure || cookie.SameSite != http.SameSiteLaxMode || cookie.Path != "/" || cookie.Domain != "") {
+			t.Errorf("the terminal is remembered by %v", cookie)
+		}
+	}
+	if got := b.form(empty).doc(t).Find("input[name=terminal][checked]").AttrOr("value", ""); got != till.String() {
+		t.Errorf("this browser's terminal is %q", got)
+	}
+	if doc := sh.browser().signIn("maya@example.com").form(empty).doc(t); doc.Find("input[name=terminal][checked]").Length() != 0 {
+		t.Error("another browser has it chosen too")
+	}
 	if again := b.post("/payments", form).wants(t, http.StatusSeeOther).Header.Get("Location"); again != a.Header.Get("Location") {
 		t.Errorf("the same form leads to %s and %s", a.Header.Get("Location"), again)
 	}
@@ -169,7 +185,7 @@ func TestWhatCanBeDoneOnATerminalIsOfferedThere(t *testing.T) {
 
 	// The list can be narrowed to one terminal.
 	sh.sell(b, "17.00")
-	list := b.get("/payments?device=" + till.String()).wants(t, http.StatusOK).doc(t)
+	list := b.get("/payments?device="+till.String()).wants(t, http.StatusOK).doc(t)
 	if rows := list.Find("tbody .rowlink").Length(); rows != 1 || !strings.Contains(list.Find(".chips, main").Text(), "Terminal: "+name) {
 		t.Errorf("%d payments of one terminal", rows)
 	}

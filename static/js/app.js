@@ -105,7 +105,7 @@
     const on = $("input[name=method]:checked", form)?.value === "terminal";
     go.dataset.verb = on ? go.dataset.terminalVerb : go.dataset.usualVerb;
     go.dataset.busy = on ? go.dataset.terminalBusy : go.dataset.usualBusy;
-    go.dataset.tail = (on && $("input[name=terminal]:checked", form)?.dataset.tail) || "";
+    go.dataset.tail = on ? $("input[name=terminal]:checked", form)?.dataset.tail || " to a terminal" : "";
     for (const input of $$("[data-amount-for]", form)) showAmount(input);
   };
   document.addEventListener("change", (event) => {

@@ -50,13 +50,13 @@ func onTerminalSamples(add func(string, templ.Component)) {
 	form := func() pages.TakePaymentView {
 		v := take("", "")
 		v.Frame, v.Page, v.ConnectionName, v.ProviderName = nil, false, "Handpoint till", "Handpoint"
-		v.Terminal = pages.TerminalForm{Terminals: tills(), Asks: true}
+		v.Terminal = pages.TerminalForm{Terminals: tills(), Asks: true, Last: tills()[0].ID.String()}
 		v.Amount, v.OrderReference, v.Method = "42.00", "Table 12", domain.MethodTerminal
 		return v
 	}
 	add("take-terminal", pages.TakePayment(form()))
 	v := form()
-	v.CardsOffered, v.Cards, v.Amount = false, nil, ""
+	v.CardsOffered, v.Cards, v.Amount, v.Terminal.Last = false, nil, "", ""
 	add("take-terminal-only", pages.TakePayment(v))
 	v = form()
 	v.Terminal.Chosen, v.Terminal.TipPercents, v.Terminal.TipAmount, v.Terminal.StoreCard, v.Terminal.Metadata = tills()[2].ID.String(), "10, 15, 200", true, true, "table 12\nserver Tom"

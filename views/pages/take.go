@@ -225,7 +225,7 @@ func sendsTo(v TakePaymentView) templ.Attributes {
 // goWords is the button as the server writes it.
 func goWords(v TakePaymentView) string {
 	if onlyTerminals(v) {
-		return "Send to the terminal"
+		return "Send to a terminal"
 	}
 	return kindWords[kindOrSale(v)].bare
 }

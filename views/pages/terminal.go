@@ -18,6 +18,8 @@ type TerminalForm struct {
 	// Only says that there is no way without a terminal.
 	Only   bool
 	Chosen string // a terminal's id; empty: none
+	// Last is the terminal that this browser last sent a payment to; empty: none.
+	Last string
 
 	// The details of a payment on a terminal, as typed.
 	TipPercents, Metadata, Customer                                         string
@@ -83,18 +85,27 @@ func terminalDoubt(d domain.Device) string {
 	return ""
 }
 
-// chosenTerminal says which radio is checked: the chosen one, or the first that
-// is ready.
+// chosenTerminal says which radio is checked: the chosen one, the one that this
+// browser last sent a payment to, or the only real one. Of several none is
+// guessed: a payment would go to another counter.
 func chosenTerminal(t TerminalForm) string {
 	if t.Chosen != "" {
 		return t.Chosen
 	}
+	var real []string
 	for _, d := range t.Terminals {
-		if d.State == domain.DeviceOnline && !d.Virtual {
-			return d.ID.String()
+		id := d.ID.String()
+		if id == t.Last {
+			return id
+		}
+		if !d.Virtual {
+			real = append(real, id)
 		}
 	}
-	if len(t.Terminals) == 1 {
+	switch {
+	case len(real) == 1:
+		return real[0]
+	case len(t.Terminals) == 1:
 		return t.Terminals[0].ID.String()
 	}
 	return ""
@@ -187,7 +198,10 @@ func progressLead(v PaymentView, t domain.Transaction) string {
 		}
 		return "The customer can tap, insert or swipe for " + amount + "."
 	case domain.PhaseBank:
-		return "The card was read, and the bank is being asked for " + amount + "."
+		if t.Type == domain.Register {
+			return "The card was read, and the bank is being asked. It can no longer be stopped."
+		}
+		return "The card was read, and the bank is being asked for " + amount + ". It can no longer be stopped."
 	}
 	return amount + " is on its way to " + providerWord(v.Payment) + "."
 }
@@ -215,6 +229,12 @@ func sinceWords(d time.Duration) string {
 		return strconv.Itoa(s) + " s ago"
 	}
 	return strconv.Itoa(s/60) + " min " + strconv.Itoa(s%60) + " s ago"
+}
+
+// stoppable says that what runs on a terminal may still be stopped: not once the
+// bank is asked.
+func stoppable(v PaymentView, t domain.Transaction) bool {
+	return v.MayStop && t.Phase != domain.PhaseBank
 }
 
 // recoveredNote says that a terminal delivered a result late.
