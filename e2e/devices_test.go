@@ -10,8 +10,8 @@ import (
 
 // Three of the demo's terminals, one for each thing that happens to it here; other tests leave them alone.
 const (
-	goesOffline = "SN-0001"    // Counter, of CloudFlow
-	isBusy      = "1850025030" // Till 1
+	goesOffline = "2740013262" // Terrace
+	isBusy      = "1640013848" // Kitchen bar, which the demo begins with off line
 	runsLow     = "0821032398" // Market 1
 )
 
@@ -47,15 +47,15 @@ func (v *visitor) result(serial string) playwright.Locator {
 
 func TestTheWallFollowsTerminalsAndACommandHasAResultForEach(t *testing.T) {
 	t.Parallel()
-	hp, cf := shop.emulator("handpoint"), shop.emulator("cloudflow")
-	happen := func(offline, busy bool) {
+	hp := shop.emulator("handpoint")
+	happen := func(serial string, online, busy bool) {
 		t.Helper()
-		cf.post(t, "device", map[string]any{"reference_id": "dev-online-0001", "connected": !offline})
-		hp.post(t, "device", map[string]any{"serial": isBusy, "busy": busy})
+		hp.post(t, "device", map[string]any{"serial": serial, "online": online, "busy": busy})
 	}
-	happen(true, true)
+	happen(goesOffline, false, false)
+	happen(isBusy, true, true)
 	hp.post(t, "device", map[string]any{"serial": runsLow, "battery": 8, "charging": false})
-	t.Cleanup(func() { happen(false, false) })
+	t.Cleanup(func() { happen(goesOffline, true, false); happen(isBusy, false, false) })
 
 	v := visit(t, shop, options{as: owner})
 	v.goTo("/devices")
@@ -68,13 +68,13 @@ func TestTheWallFollowsTerminalsAndACommandHasAResultForEach(t *testing.T) {
 
 	v.command("Check now", "Check 3 terminals", goesOffline, isBusy, runsLow)
 	must(t, expect.Locator(v.result(runsLow)).ToContainText("Confirmed"))
-	must(t, expect.Locator(v.result(goesOffline)).ToContainText("(connectionLost)"))
+	must(t, expect.Locator(v.result(goesOffline)).ToContainText("(1002)"))
 	must(t, expect.Locator(v.result(isBusy)).ToContainText("(1001)"))
 	v.look("results of a check")
 
 	// The page that was open all the time shows it without being loaded again.
 	must(t, expect.Locator(wall.card(goesOffline)).ToContainText("Offline"))
-	must(t, expect.Locator(wall.card(goesOffline)).ToContainText("The terminal is not connected (connectionLost)"))
+	must(t, expect.Locator(wall.card(goesOffline)).ToContainText("The terminal does not answer (1002)"))
 	must(t, expect.Locator(wall.card(isBusy)).ToContainText("In a payment"))
 	must(t, expect.Locator(wall.card(runsLow)).ToContainText("Battery 8%, not charging"))
 	must(t, expect.Locator(wall.page.Locator("#devices-head")).ToContainText(regexp.MustCompile(`In a payment\s+[1-9]`)))
@@ -97,15 +97,15 @@ func TestTheWallFollowsTerminalsAndACommandHasAResultForEach(t *testing.T) {
 	// Without a script the same is done by plain forms.
 	plain := visit(t, shop, options{as: owner, noJS: true})
 	plain.goTo("/devices")
-	plain.fill(plain.label("Serial number ends in"), runsLow[6:])
+	plain.fill(plain.label("Serial number ends in"), goesOffline[6:])
 	plain.press("Apply")
 	plain.at(`/devices\?.*`)
 	plain.has(plain.page.Locator(".terminal"), 1)
-	plain.command("Check now", "Check Garden till", runsLow)
-	eventually(t, "the check is confirmed", func() bool {
+	plain.command("Check now", "Check Terrace", goesOffline)
+	eventually(t, "the check has its result", func() bool {
 		_, err := plain.page.Reload()
 		must(t, err)
-		return plain.there(plain.result(runsLow).GetByText("Confirmed"))
+		return plain.there(plain.result(goesOffline).GetByText("(1002)"))
 	})
 	plain.look("results without script")
 }
