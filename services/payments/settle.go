@@ -420,6 +420,10 @@ func (s *Service) absent(ctx context.Context, actor domain.Actor, x domain.Trans
 	// What the provider told of did arrive there; it is asked by a reference that
 	// it need not know.
 	counts := !x.Told() && !now.Before(x.LastSendAt.Add(l.reg.Absence.After))
+	if !counts && x.OnTerminal() {
+		// So it is with every payment until the card is read: nothing to keep.
+		res.Raw = nil
+	}
 	if !counts || x.Absent+1 < l.reg.Absence.Asks {
 		return s.wait(ctx, actor, x, "not known there", res.Raw, counts, saidOf(res, now))
 	}

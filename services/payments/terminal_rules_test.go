@@ -199,6 +199,9 @@ func TestWhatWasStoppedAndGoesThroughAllTheSameIsApprovedWithANote(t *testing.T)
 
 func TestAResultThatDoesNotSayWhatItIsOfApprovesNothing(t *testing.T) {
 	t.Parallel()
+	c := newCounter(t)
+	line := &altered{inner: c.transport.inner}
+	c.transport.inner = line
 	for name, change := range map[string]map[string]any{
 		"no type":              {"type": ""},
 		"type UNDEFINED":       {"type": "UNDEFINED"},
@@ -210,10 +213,8 @@ func TestAResultThatDoesNotSayWhatItIsOfApprovesNothing(t *testing.T) {
 		"another payment's":    {"transactionReference": "7d6b2c9e-3d0f-4a0c-9c5e-2f8d0c8b7a61", "customerReference": "7d6b2c9e-3d0f-4a0c-9c5e-2f8d0c8b7a61"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			c := newCounter(t)
-			line := &altered{inner: c.transport.inner}
-			c.transport.inner = line
+			c.t, c.house.t = t, t
+			line.set(nil)
 			for _, in := range []struct {
 				of   string
 				post func() domain.TransactionID
@@ -265,15 +266,17 @@ func TestAResultThatDoesNotSayWhatItIsOfApprovesNothing(t *testing.T) {
 
 func TestATipThatTheTerminalAskedForIsBookedWithItsSale(t *testing.T) {
 	t.Parallel()
+	c := newCounter(t)
+	line := &altered{inner: c.transport.inner}
+	c.transport.inner = line
 	for _, tt := range []struct {
-		name      string
-		percents  []int
-		change    map[string]any
-		status    domain.TransactionStatus
-		captured  int64
-		tip       int64
-		byPoll    bool
-		afterwads bool
+		name     string
+		percents []int
+		change   map[string]any
+		status   domain.TransactionStatus
+		captured int64
+		tip      int64
+		byPoll   bool
 	}{
 		{name: "by poll", percents: []int{10, 20}, status: domain.TxApproved, captured: 5500, tip: 500, byPoll: true},
 		{name: "by callback", percents: []int{10, 20}, status: domain.TxApproved, captured: 5500, tip: 500},
@@ -283,10 +286,8 @@ func TestATipThatTheTerminalAskedForIsBookedWithItsSale(t *testing.T) {
 		{name: "nobody was asked for a tip", change: map[string]any{"totalAmount": 5500, "tipAmount": 500}, status: domain.TxNeedsPerson, byPoll: true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			c := newCounter(t)
-			line := &altered{inner: c.transport.inner}
-			c.transport.inner = line
+			c.t, c.house.t = t, t
+			line.set(nil)
 			taken := c.take(c.sale(5000, func(in *payments.TakeInput) { in.Terminal.TipPercents = tt.percents }))
 			if tt.byPoll {
 				if tt.change != nil {
@@ -672,5 +673,93 @@ func TestCloudFlowIsAskedWhetherTheTerminalIsThereBeforeAnythingIsSent(t *testin
 	}
 	if got, _ := domain.ReasonDeviceOffline.Words(); got != "The terminal is not connected, and nothing was sent to it." {
 		t.Errorf("the page says %q", got)
+	}
+}
+
+func TestAResultThatIsSentToACallbackIsAlsoFoundByTheGatewaysStatus(t *testing.T) {
+	t.Parallel()
+	c := newCounter(t, "a-callback-token-of-ours")
+	c.sandbox.Handpoint.Kit().Callbacks.Enable(false)
+	c.set(sandboxhandpoint.Setting{Serial: sandboxhandpoint.TerminalSerial, Seconds: new(20)})
+	x := c.take(c.sale(5000, withTenth)).TransactionID
+	if got := c.transaction(x); got.ResultRef != "" || got.Phase != domain.PhaseSent {
+		t.Fatalf("%q %s", got.ResultRef, got.Phase)
+	}
+	for _, tt := range []struct {
+		pause time.Duration
+		phase domain.Phase
+	}{{4 * time.Second, domain.PhaseCard}, {8 * time.Second, domain.PhaseBank}, {10 * time.Second, domain.PhaseNone}} {
+		if got := c.after(tt.pause, x); got.Phase != tt.phase {
+			t.Errorf("%s later: %s %s, want %s", tt.pause, got.Status, got.Phase, tt.phase)
+		}
+	}
+	if got := c.transaction(x); got.Status != domain.TxApproved || got.Amount.Minor() != 5500 {
+		t.Errorf("%s %s", got.Status, got.Amount)
+	}
+	// What brings a token is asked for all the same: a call's body is kept.
+	registered, err := tokenize(c, payments.NewKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := c.transaction(registered.TransactionID); got.ResultRef == "" {
+		t.Error("a token is sent to the callback")
+	}
+	if got := c.after(21*time.Second, registered.TransactionID); got.Status != domain.TxApproved || len(c.stored(c.also)) != 1 {
+		t.Errorf("%s, %d cards", got.Status, len(c.stored(c.also)))
+	}
+}
+
+func TestAPayoutOnATerminalKeepsWithinTheLimits(t *testing.T) {
+	t.Parallel()
+	c := newCounter(t)
+	mara := c.person("Mara Quill", domain.Manager)
+	c.join(c.actor)
+	c.limit(domain.Payout, domain.PerItem, domain.Above(100), domain.Above(1000))
+	in := payments.PayoutInput{Key: payments.NewKey(), ConnectionID: c.also, Amount: minor(500), Note: "Prize", Terminal: domain.OnTerminal{DeviceID: c.device}}
+	if _, err := c.svc.Payout(t.Context(), c.actor, in); domain.CodeOf(err) != domain.NeedsStepUp {
+		t.Errorf("above the first threshold: %v", err)
+	}
+	in.Amount = minor(2000)
+	_, err := c.svc.Payout(t.Context(), c.actor, in)
+	var beyond *payments.Beyond
+	if domain.CodeOf(err) != domain.NeedsApproval || !errors.As(err, &beyond) {
+		t.Fatalf("above the second: %v", err)
+	}
+	if n := c.number(`select count(*) from transactions`); n != 0 || !c.row(c.device).Running.IsZero() {
+		t.Errorf("%d transactions, and the terminal runs %s", n, c.row(c.device).Running)
+	}
+	id, err := c.svc.AskApproval(t.Context(), c.actor, beyond.Wanted, why)
+	if err != nil {
+		t.Fatal(err, domain.FieldsOf(err))
+	}
+	taken, err := c.svc.Approve(t.Context(), mara, c.approval(mara, id))
+	if err != nil || taken.Status != domain.TxProcessing {
+		t.Fatalf("%s %v", taken.Status, err)
+	}
+	if x := c.after(2*time.Second, taken.TransactionID); x.Status != domain.TxApproved || x.DeviceID != c.device || x.Type != domain.Payout {
+		t.Errorf("%+v", x)
+	}
+}
+
+func TestNobodyUsesAnotherMerchantsTerminal(t *testing.T) {
+	t.Parallel()
+	c := newCounter(t)
+	other := c.actor
+	other.MerchantID = domain.NewMerchantID()
+	if err := c.store.InsertMerchant(t.Context(), domain.Merchant{ID: other.MerchantID, Name: "Next Door", TimeZone: "UTC", Mode: domain.Test, Currencies: []money.Currency{gbp}, CreatedAt: c.clock.now()}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.svc.Take(t.Context(), other, c.sale(5000)); domain.CodeOf(err) != domain.NotFound {
+		t.Errorf("%v", err)
+	}
+	cashier := c.actor
+	cashier.Role = domain.Cashier
+	if taken, err := c.svc.Take(t.Context(), cashier, c.sale(5000)); err != nil || taken.Status != domain.TxProcessing {
+		t.Errorf("a cashier: %s %v", taken.Status, err)
+	}
+	analyst := c.actor
+	analyst.Role = domain.Analyst
+	if _, err := c.svc.Take(t.Context(), analyst, c.sale(5000)); domain.CodeOf(err) != domain.Forbidden {
+		t.Errorf("an analyst: %v", err)
 	}
 }
