@@ -155,7 +155,7 @@ func deviceSamples(add func(string, templ.Component)) {
 	}
 	add("command-choose", pages.Command(form))
 	for i, c := range []domain.DeviceCommandName{domain.CommandPing, domain.CommandReboot, domain.CommandUnattended, domain.CommandPassword, domain.CommandLocale, domain.CommandBrightness} {
-		if c == domain.CommandPing || c == domain.CommandPassword {
+		if c == domain.CommandPing || c == domain.CommandPassword || c == domain.CommandLocale {
 			continue // as plain as the others
 		}
 		f := form
@@ -185,8 +185,6 @@ func deviceSamples(add func(string, templ.Component)) {
 		sheet.Rows = append(sheet.Rows, pages.SheetRow{Command: k, Device: fleet()[i]})
 	}
 	add("command-sheet", pages.Sheet(sheet))
-	sheet.Rows = sheet.Rows[:2]
-	add("command-sheet-ended", pages.Sheet(sheet))
 
 }
 
