@@ -154,7 +154,7 @@ func (h *Payments) detailView(c echo.Context, d payments.Detail) pages.PaymentVi
 	if web.Actor(c).Role.May(domain.PaymentsTake) && !d.Sale().Link() {
 		v.FrameURL = d.Sale().RedirectURL
 	}
-	v.Begin = beginningView(c, d)
+	v.Begin, v.MayComeLate = beginningView(c, d), d.MayComeLate(web.Now(c))
 	v.Devices, v.MayPrint = d.Devices, web.Actor(c).Role.May(domain.DevicesCheck)
 	for id, device := range d.Devices {
 		v.MayStop = v.MayStop || device.RunningPayment == d.Payment.ID && !id.IsZero() && web.Actor(c).Role.May(domain.PaymentsTake)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/counterfoil/counterfoil/services/domain"
 	"github.com/counterfoil/counterfoil/services/money"
@@ -65,6 +66,18 @@ func (d Detail) Asking() bool {
 		}
 	}
 	return false
+}
+
+// followFor is how long the page of a payment on a terminal listens for what
+// comes late: as long as the terminal is asked after “never arrived”, and the
+// first steps of its own recovery.
+const followFor = 2 * lateFor
+
+// MayComeLate says that a terminal may still tell of something on the payment,
+// whatever stands here: a result that it recovers, or an approval after “never
+// arrived”.
+func (d Detail) MayComeLate(now time.Time) bool {
+	return slices.ContainsFunc(d.Transactions, func(x domain.Transaction) bool { return x.OnTerminal() && now.Before(x.CreatedAt.Add(followFor)) })
 }
 
 // Sale is the transaction that began the payment.

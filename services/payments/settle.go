@@ -231,7 +231,7 @@ func (s *Service) settleChanged(ctx context.Context, tx *store.Tx, actor domain.
 			return "", false, err
 		}
 		var err error
-		if recovered, err = tx.NoteRecovered(ctx, x.ID); err != nil {
+		if recovered, err = tx.NoteRecovered(ctx, x); err != nil {
 			return "", false, err
 		}
 	}

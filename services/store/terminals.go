@@ -36,13 +36,16 @@ func (t *Tx) AddReceipts(ctx context.Context, id domain.TransactionID, rs []Rece
 }
 
 // NoteRecovered notes that a terminal delivered a transaction's result late, from
-// its own memory. first is false when that was known. It locks the transaction,
-// so the payment's lock comes before it.
-func (t *Tx) NoteRecovered(ctx context.Context, id domain.TransactionID) (first bool, err error) {
-	res, err := t.q.ExecContext(ctx, `update transactions set recovered = true where merchant_id = $1 and id = $2 and not recovered`, t.m, id)
+// its own memory, and tells the pages that show its payment. first is false when
+// that was known. It locks the transaction, so the payment's lock comes before
+// it.
+func (t *Tx) NoteRecovered(ctx context.Context, x domain.Transaction) (first bool, err error) {
+	res, err := t.q.ExecContext(ctx, `update transactions set recovered = true where merchant_id = $1 and id = $2 and not recovered`, t.m, x.ID)
 	if err != nil {
 		return false, dbError("note recovered", err)
 	}
-	n, err := res.RowsAffected()
-	return n > 0, dbError("note recovered", err)
+	if n, err := res.RowsAffected(); err != nil || n == 0 {
+		return false, dbError("note recovered", err)
+	}
+	return true, t.Notify(ctx, "payment", x.PaymentID.String())
 }

@@ -17,12 +17,16 @@ func receiptURL(id domain.PaymentID) templ.SafeURL { return paymentURL(id) + "/r
 // header tells the server that nobody clicked, so the session does not last
 // longer for it.
 func liveAttributes(v PaymentView) templ.Attributes {
-	if !v.Live {
+	if !v.Live && !v.MayComeLate {
 		return nil
+	}
+	trigger := "refresh, payment-" + v.Payment.ID.String() + " from:#stream, resync from:#stream"
+	if v.Live {
+		trigger = "every 3s, " + trigger
 	}
 	return templ.Attributes{
 		"hx-get":          liveURL(v),
-		"hx-trigger":      "every 3s, refresh, payment-" + v.Payment.ID.String() + " from:#stream, resync from:#stream",
+		"hx-trigger":      trigger,
 		"hx-target":       "#payment-live",
 		"hx-select":       "#payment-live",
 		"hx-swap":         "outerMorph",

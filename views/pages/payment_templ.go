@@ -82,7 +82,7 @@ func Payment(v PaymentView) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = layouts.App(live(placed(v.Layout, "Payment "+v.Payment.Reference, layouts.NavPayments), v.Live)).Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = layouts.App(live(placed(v.Layout, "Payment "+v.Payment.Reference, layouts.NavPayments), v.Live || v.MayComeLate)).Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

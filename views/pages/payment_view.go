@@ -24,6 +24,9 @@ type PaymentView struct {
 	Messages map[domain.TransactionID][]ProviderMessage
 	// Live says that something may still change by itself.
 	Live bool
+	// MayComeLate says that a terminal may still deliver a result: the page asks
+	// only when the stream names the payment.
+	MayComeLate bool
 	// JustTaken says that the form led here (?new=1): the result is said in full.
 	JustTaken bool
 	// Actions are what can be done to a payment like this one, in the order of
