@@ -502,6 +502,10 @@ func (h *house) open(page string, f form) (form, error) {
 		f.fields.Set("_key", hidden(text, "_key"))
 	}
 	if res.StatusCode != http.StatusOK {
+		if f.keyless != "" && res.StatusCode == http.StatusNotFound {
+			// What it is about is gone, or is about to be.
+			return f, errNotOffered
+		}
 		return f, fmt.Errorf("%s answered %s", page, res.Status)
 	}
 	if f.key() == "" {

@@ -1,6 +1,8 @@
 package gallery
 
 import (
+	"strings"
+	"testing"
 	"time"
 
 	"github.com/a-h/templ"
@@ -82,6 +84,9 @@ func onTerminalSamples(add func(string, templ.Component)) {
 		p.Transactions[0].Reason = reason
 		add(name, pages.Payment(p))
 	}
+	never := onTill(domain.PaymentNotCharged, domain.TxFailed, "")
+	never.Transactions[0].Reason, never.MayComeLate = domain.ReasonNeverArrived, true
+	add("till-never-arrived", pages.Payment(never))
 	add("till-unknown", pages.Payment(onTill(domain.PaymentUnknown, domain.TxUnknown, domain.PhaseCard)))
 	late := onTill(domain.PaymentApproved, domain.TxApproved, "")
 	late.JustTaken, late.Transactions[0].Recovered, late.Transactions[0].SettledAt = false, true, now.Add(-5*time.Second)
@@ -103,4 +108,27 @@ func onTerminalSamples(add func(string, templ.Component)) {
 		Cards: cards(), Currency: gbp, Currencies: []pages.CurrencyChoice{{Currency: gbp, Limit: pounds(0)}}, Terminal: pages.TerminalForm{Terminals: tills(), Chosen: tills()[0].ID.String()}}))
 	add("card-terminal", pages.NewCard(pages.NewCardView{Layout: layout(), ConnectionID: domain.ConnectionID{UUID: uuidOf(2)}, ConnectionName: "Handpoint till", ProviderName: "Handpoint", Key: "key-value",
 		Method: domain.MethodTerminal, Terminal: pages.TerminalForm{Terminals: tills()}}))
+}
+
+func TestWhatNeverArrivedSaysThatItsTerminalMayStillAskForTheCard(t *testing.T) {
+	v := onTill(domain.PaymentNotCharged, domain.TxFailed, "")
+	v.Transactions[0].Reason, v.MayComeLate = domain.ReasonNeverArrived, true
+	if text := text(render(t, pages.Payment(v)).Find("main")); !strings.Contains(text, "Look at Till 2 before you try again") || !strings.Contains(text, "cancel it there first") {
+		t.Errorf("the page says %q", text)
+	}
+	for name, change := range map[string]func(){
+		"long ago": func() { v.MayComeLate = false },
+		"was busy": func() { v.MayComeLate, v.Transactions[0].Reason = true, domain.ReasonDeviceBusy },
+		"on virtual": func() {
+			v.Transactions[0].Reason = domain.ReasonNeverArrived
+			d := v.Devices[v.Transactions[0].DeviceID]
+			d.Virtual = true
+			v.Devices[d.ID] = d
+		},
+	} {
+		change()
+		if text := text(render(t, pages.Payment(v)).Find("main")); strings.Contains(text, "before you try again") {
+			t.Errorf("%s: the page says %q", name, text)
+		}
+	}
 }

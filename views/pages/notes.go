@@ -65,7 +65,7 @@ func (w opWords) with(text, amount string) string { return strings.ReplaceAll(te
 func resultNotes(v PaymentView) []note {
 	var notes []note
 	for i, t := range v.Transactions {
-		for n, one := range []func(PaymentView, domain.Transaction, bool) (note, bool){noteOf, lateNote, recoveredNote, differenceNote} {
+		for n, one := range []func(PaymentView, domain.Transaction, bool) (note, bool){noteOf, stillAskingNote, lateNote, recoveredNote, differenceNote} {
 			if made, ok := one(v, t, i == 0); ok {
 				made.id = t.Reference + "-" + strconv.Itoa(n)
 				notes = append(notes, made)

@@ -247,6 +247,22 @@ func recoveredNote(v PaymentView, t domain.Transaction, _ bool) (note, bool) {
 	return n, true
 }
 
+// stillAskingNote says, of what the provider never heard of, that its terminal may
+// still ask for the card: the verdict is the gateway's and not the terminal's.
+func stillAskingNote(v PaymentView, t domain.Transaction, _ bool) (note, bool) {
+	d, known := deviceOf(v, t)
+	if t.Status != domain.TxFailed || t.Reason != domain.ReasonNeverArrived || t.DeviceID.IsZero() || d.Virtual || !v.MayComeLate {
+		return note{}, false
+	}
+	where := onDevice(v, t)
+	n := note{tone: "warn", icon: "triangle-alert", title: "Look at " + where + " before you try again"}
+	n.text = "If " + where + " still asks for a card, cancel it there first: a card that is shown now would still go through. This page listens for it."
+	if known && d.State == domain.DeviceOffline {
+		n.text = "It does not answer at the moment. " + n.text
+	}
+	return n, true
+}
+
 // printable is where a payment's receipt can be printed again: the terminal that
 // it was taken on.
 func printable(v PaymentView) (domain.Device, bool) {
