@@ -243,7 +243,7 @@ func recoveredNote(v PaymentView, t domain.Transaction, _ bool) (note, bool) {
 		return note{}, false
 	}
 	n := note{tone: "info", icon: "clock", title: "The terminal delivered this result late"}
-	n.text = "The result of the " + lowerLabel(t.Type) + " of " + v.Layout.Money(t.Amount) + " came at " + eventTime(v, t.SettledAt) + " from the memory of " + onDevice(v, t) + " itself. It counts like any other."
+	n.text = "It could not tell the result of the " + lowerLabel(t.Type) + " of " + v.Layout.Money(t.Amount) + " in time, and sent it from its own memory once it could. The result counts like any other."
 	return n, true
 }
 
