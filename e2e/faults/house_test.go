@@ -544,16 +544,15 @@ func (h *house) postAt(base string, f form) (status int, payment string, err err
 // typeCards does what customers do who see the provider's page: those whose
 // order is like the given one.
 func (h *house) typeCards(which string) error {
-	rows, err := h.owner.Query(`select t.redirect_url from transactions t join payments p on p.id = t.payment_id where t.redirect_url <> '' and (p.order_reference like $1 or t.note like $1)`, which)
+	pages, err := h.pagesOf(which)
+	// The database may be down on purpose.
+	for deadline := time.Now().Add(patience); err != nil && time.Now().Before(deadline); pages, err = h.pagesOf(which) {
+		time.Sleep(20 * time.Millisecond) // a person's patience, not a wait for something
+	}
 	if err != nil {
 		return err
 	}
-	defer func() { _ = rows.Close() }()
-	for rows.Next() {
-		var page string
-		if err := rows.Scan(&page); err != nil {
-			return err
-		}
+	for _, page := range pages {
 		res, err := client.PostForm(page, url.Values{"card_number": {sandboxcardflo.CardApprove}, "expiry": {"12/30"}, "security_code": {"123"}})
 		if err != nil {
 			return err
@@ -563,7 +562,25 @@ func (h *house) typeCards(which string) error {
 			return fmt.Errorf("the provider's page answered %s", res.Status)
 		}
 	}
-	return rows.Err()
+	return nil
+}
+
+// pagesOf are the provider's pages that wait for a card.
+func (h *house) pagesOf(which string) ([]string, error) {
+	rows, err := h.owner.Query(`select t.redirect_url from transactions t join payments p on p.id = t.payment_id where t.redirect_url <> '' and (p.order_reference like $1 or t.note like $1)`, which)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	var pages []string
+	for rows.Next() {
+		var page string
+		if err := rows.Scan(&page); err != nil {
+			return nil, err
+		}
+		pages = append(pages, page)
+	}
+	return pages, rows.Err()
 }
 
 // follow waits until every outcome is known. Customers who were sent to the
