@@ -127,10 +127,18 @@ func sheetOf(actor domain.Actor, key string) domain.SheetID {
 	return domain.SheetID{UUID: uuid.NewSHA1(uuid.NameSpaceOID, []byte("sheet "+actor.MerchantID.String()+" "+actor.UserID.String()+" "+key))}
 }
 
+// made says that these commands are what the press asks for.
+func (in CommandInput) made(sent []domain.DeviceCommand) bool {
+	return len(sent) == len(in.Devices) && !slices.ContainsFunc(sent, func(k domain.DeviceCommand) bool {
+		return k.Name != in.Name || k.On != in.On || k.Text != in.Text || k.Low != in.Low || k.High != in.High || !slices.Contains(in.Devices, k.DeviceID)
+	})
+}
+
 // Command sends a command to one terminal or several and gives the sheet with one
 // row for each. It needs devices:command; a check alone devices:check. What
 // cannot be sent is refused in its row, with the reason; the others are sent by a
-// job, once. The same key of the same person sends nothing again. NotFound when
+// job, once. The same key of the same person sends nothing again; with another
+// content it is a Duplicate. NotFound when
 // one of the terminals is not the merchant's; Invalid with a sentence for each
 // value.
 func (s *Service) Command(ctx context.Context, actor domain.Actor, in CommandInput) (domain.SheetID, error) {
@@ -161,6 +169,9 @@ func (s *Service) Command(ctx context.Context, actor domain.Actor, in CommandInp
 			return err
 		}
 		sent, err := tx.CommandsOfSheet(ctx, sheet)
+		if err == nil && len(sent) > 0 && !in.made(sent) {
+			err = domain.Errorf(domain.Duplicate, "This form was already used for something else. Nothing more was sent. Open a new form.")
+		}
 		if err != nil || len(sent) > 0 {
 			return err
 		}

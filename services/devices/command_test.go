@@ -217,6 +217,18 @@ func TestThePressOfOneFormSendsOnceHoweverOftenItIsPosted(t *testing.T) {
 	if len(slices.Compact(sheets)) != 1 || len(h.sandbox.Handpoint.Commands()) != 1 {
 		t.Errorf("%d sheets, %d commands", len(slices.Compact(sheets)), len(h.sandbox.Handpoint.Commands()))
 	}
+	for what, change := range map[string]func(*devices.CommandInput){
+		"another command":  func(c *devices.CommandInput) { c.Name = domain.CommandUpdate },
+		"forced":           func(c *devices.CommandInput) { c.On = true },
+		"another terminal": func(c *devices.CommandInput) { c.Devices = []domain.DeviceID{h.device("1640013848").ID} },
+		"one more":         func(c *devices.CommandInput) { c.Devices = append(slices.Clone(c.Devices), h.device("1640013848").ID) },
+	} {
+		changed := in
+		change(&changed)
+		if _, err := h.svc.Command(t.Context(), h.actor, changed); domain.CodeOf(err) != domain.Duplicate {
+			t.Errorf("%s under the same key: %v", what, err)
+		}
+	}
 	other := h.actor
 	other.UserID = domain.NewUserID()
 	sheet, err := h.svc.Command(t.Context(), other, in)
